@@ -1,0 +1,129 @@
+"""Everything groundwatch raises on purpose.
+
+GroundwatchError
+├── RecordInvalid          this record is bad: field, problem, remedy → refused item, dead letter
+├── SlowDown               too much at once: retry after N seconds → 429
+├── StorageUnavailable     the disk refused the write → 507
+├── EvidenceRefused        a blob or a reference may not be used → 4xx naming why
+├── EvidenceMissing        no blob under that sha256
+├── NotFound               no such response, alert, review item …
+├── Conflict               the thing is in another state than the request needs
+├── SettingsInvalid        a setting cannot be used: the start stops and names it
+├── StoreUnavailable       ClickHouse did not answer → retried with backoff
+├── MigrationRequired      the schema is older or newer than the code
+└── AlreadyRunning         another process owns this data folder
+
+Constructors take facts and build the message. ``permanent`` says whether doing the same again can help.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class GroundwatchError(Exception):
+    """Root of the tree; ``permanent`` is False where a retry makes sense."""
+
+    permanent = True
+
+
+class RecordInvalid(GroundwatchError):
+    """A response record breaks the contract; names the field and what to do about it."""
+
+    def __init__(self, field: str, problem: str, remedy: str) -> None:
+        self.field = field
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{field}: {problem}. {remedy}")
+
+
+class SlowDown(GroundwatchError):
+    """The spool is at its limit; nothing was taken, the caller should come again."""
+
+    permanent = False
+
+    def __init__(self, resource: str, limit: str, retry_after_s: int) -> None:
+        self.resource = resource
+        self.limit = limit
+        self.retry_after_s = retry_after_s
+        super().__init__(f"{resource} is at its limit ({limit}); try again in {retry_after_s} s")
+
+
+class StorageUnavailable(GroundwatchError):
+    """The disk is full, read-only or broken; nothing was acknowledged."""
+
+    permanent = False
+
+    def __init__(self, path: Path | str, cause: str) -> None:
+        self.path = str(path)
+        self.cause = cause
+        super().__init__(f"cannot write to {path}: {cause}. Free space or make it writable, then send again")
+
+
+class EvidenceRefused(GroundwatchError):
+    """A piece of evidence may not be stored or read."""
+
+    def __init__(self, evidence: str, problem: str, remedy: str) -> None:
+        self.evidence = evidence
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"evidence {evidence}: {problem}. {remedy}")
+
+
+class EvidenceMissing(GroundwatchError):
+    """No blob is stored under this hash."""
+
+    def __init__(self, sha256: str) -> None:
+        self.sha256 = sha256
+        super().__init__(f"no evidence is stored under sha256:{sha256}; upload it with PUT /v1/evidence/{sha256}")
+
+
+class NotFound(GroundwatchError):
+    """Nothing of that kind has that id in this project."""
+
+    def __init__(self, kind: str, identifier: str) -> None:
+        self.kind = kind
+        self.identifier = identifier
+        super().__init__(f"no {kind} {identifier!r} in this project")
+
+
+class Conflict(GroundwatchError):
+    """The thing exists but its state does not allow the request."""
+
+    def __init__(self, kind: str, identifier: str, state: str, wanted: str) -> None:
+        self.kind = kind
+        self.identifier = identifier
+        self.state = state
+        super().__init__(f"{kind} {identifier!r} is {state}; {wanted}")
+
+
+class SettingsInvalid(GroundwatchError):
+    """A setting has a value the service cannot start with."""
+
+    def __init__(self, setting: str, value: object, problem: str, remedy: str) -> None:
+        self.setting = setting
+        super().__init__(f"{setting}={value!r}: {problem}. {remedy}")
+
+
+class StoreUnavailable(GroundwatchError):
+    """ClickHouse did not take or answer the request; the work stays where it was."""
+
+    permanent = False
+
+    def __init__(self, operation: str, cause: str) -> None:
+        self.operation = operation
+        super().__init__(f"ClickHouse did not complete {operation}: {cause}")
+
+
+class MigrationRequired(GroundwatchError):
+    """The schema on disk is not the one this version was written for."""
+
+    def __init__(self, tree: str, found: str | None, wanted: str) -> None:
+        super().__init__(f"the {tree} schema is at {found or 'nothing'}, this version needs {wanted}: run `groundwatch migrate`")
+
+
+class AlreadyRunning(GroundwatchError):
+    """The embedded store belongs to one process; another one holds it."""
+
+    def __init__(self, data_dir: Path | str, pid: str) -> None:
+        super().__init__(f"{data_dir} is in use by process {pid}: stop it, or start with another --data folder")
