@@ -1,0 +1,188 @@
+"""Fits a detector's calibration on labelled claims, by cross-validation over groups that must not be split.
+
+A group is whatever would leak between folds: a receipt, its company, a picture, a speaker. Platt scaling follows
+Platt (1999) with the smoothed targets of his equation 6, which keeps the slope finite on separable scores; isotonic
+regression is scikit-learn's. Nothing here is needed to run a detector.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit
+from sklearn.isotonic import IsotonicRegression
+from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.model_selection import GroupKFold
+
+from detectors.calibration import Calibration
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the held-out folds showed. ``catch`` and ``false_alarms`` use, in each fold, a threshold chosen without it."""
+
+    n: int
+    positives: int
+    groups: int
+    folds: int
+    auroc: float
+    brier: float
+    catch: float
+    false_alarms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A calibration fitted on everything, and what cross-validation says to expect of it."""
+
+    calibration: Calibration
+    measured: Measured
+
+    def save(self, folder: Path, detector_version: str, provenance: Mapping[str, Any]) -> Path:
+        """Write ``<name>.json`` in the format of :mod:`detectors.calibration`; provenance gains what was measured."""
+        shape = self.calibration
+        parameters: dict[str, Any] = (
+            {"slope": shape.slope, "intercept": shape.intercept}
+            if shape.method == "platt"
+            else {"raw": list(shape.raw), "probability": list(shape.probability)}
+        )
+        fields = {
+            "detector": shape.name,
+            "detector_version": detector_version,
+            "method": shape.method,
+            **parameters,
+            "threshold": round(shape.threshold, 6),
+            "provenance": {**provenance, **{key: _rounded(value) for key, value in asdict(self.measured).items()}},
+        }
+        path = folder / f"{shape.name}.json"
+        path.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return path
+
+
+def fit_platt(
+    raw: Sequence[float],
+    labels: Sequence[bool],
+    groups: Sequence[Hashable],
+    folds: int,
+    *,
+    name: str = "",
+    false_alarm_ceiling: float = 0.007,
+) -> Fit:
+    """Platt scaling, and the threshold that catches most at no more than ``false_alarm_ceiling`` false alarms.
+
+    Args:
+        raw: raw score of each claim, higher means hallucinated.
+        labels: True where the claim is hallucinated.
+        groups: key of each claim's group; a group is never in two folds.
+        folds: number of folds, at most the number of groups.
+
+    Raises:
+        ValueError: lengths differ, or only one class is present.
+    """
+    return _fit(_platt, raw, labels, groups, folds, name, false_alarm_ceiling)
+
+
+def fit_isotonic(
+    raw: Sequence[float],
+    labels: Sequence[bool],
+    groups: Sequence[Hashable],
+    folds: int,
+    *,
+    name: str = "",
+    false_alarm_ceiling: float = 0.007,
+) -> Fit:
+    """As :func:`fit_platt` with a rising step map; wants some hundred claims a class."""
+    return _fit(_isotonic, raw, labels, groups, folds, name, false_alarm_ceiling)
+
+
+def choose_threshold(scores: Floats, truth: NDArray[np.bool_], false_alarm_ceiling: float) -> float:
+    """The threshold with the highest catch at no more than the ceiling, in the middle of the gap it opens."""
+    clean, wrong = np.sort(scores[~truth]), scores[truth]
+    allowed = int(np.floor(false_alarm_ceiling * len(clean)))
+    highest_clean = float(clean[len(clean) - allowed - 1]) if len(clean) > allowed else 0.0
+    above = wrong[wrong > highest_clean]
+    return (highest_clean + (float(above.min()) if len(above) else 1.0)) / 2
+
+
+def _fit(
+    shape: Callable[[Floats, NDArray[np.bool_], str], Calibration],
+    raw: Sequence[float],
+    labels: Sequence[bool],
+    groups: Sequence[Hashable],
+    folds: int,
+    name: str,
+    ceiling: float,
+) -> Fit:
+    x, y = np.asarray(raw, dtype=np.float64), np.asarray(labels, dtype=bool)
+    if not len(x) == len(y) == len(groups):
+        raise ValueError(f"{len(x)} scores, {len(y)} labels and {len(groups)} groups: give one of each a claim")
+    if y.all() or not y.any():
+        raise ValueError("both hallucinated and supported claims are needed to calibrate")
+    keys = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    numbers = np.asarray([keys[group] for group in groups])
+    held_out, flagged = np.zeros_like(x), np.zeros_like(y)
+    for train, test in GroupKFold(n_splits=folds).split(x, y, numbers):
+        fitted = shape(x[train], y[train], name)
+        threshold = choose_threshold(_apply(fitted, x[train]), y[train], ceiling)
+        held_out[test] = _apply(fitted, x[test])
+        flagged[test] = held_out[test] >= threshold
+    whole = shape(x, y, name)
+    threshold = choose_threshold(_apply(whole, x), y, ceiling)
+    measured = Measured(
+        n=len(x),
+        positives=int(y.sum()),
+        groups=len(keys),
+        folds=folds,
+        auroc=float(roc_auc_score(y, held_out)),
+        brier=float(brier_score_loss(y, held_out)),
+        catch=float(flagged[y].mean()),
+        false_alarms=float(flagged[~y].mean()),
+    )
+    return Fit(_with_threshold(whole, threshold), measured)
+
+
+def _platt(x: Floats, y: NDArray[np.bool_], name: str) -> Calibration:
+    positives, negatives = int(y.sum()), int((~y).sum())
+    target = np.where(y, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+
+    def loss(parameters: Floats) -> float:
+        logit = parameters[0] * x + parameters[1]
+        return float(-(target * log_expit(logit) + (1 - target) * log_expit(-logit)).sum())
+
+    def gradient(parameters: Floats) -> Floats:
+        residual = expit(parameters[0] * x + parameters[1]) - target
+        return np.asarray([(residual * x).sum(), residual.sum()])
+
+    start = np.asarray([1.0, np.log((positives + 1) / (negatives + 1))])
+    found = minimize(loss, start, jac=gradient, method="L-BFGS-B", bounds=[(1e-6, None), (None, None)])
+    return Calibration(name, "platt", 0.5, slope=float(found.x[0]), intercept=float(found.x[1]))
+
+
+def _isotonic(x: Floats, y: NDArray[np.bool_], name: str) -> Calibration:
+    model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(x, y.astype(np.float64))
+    return Calibration(
+        name, "isotonic", 0.5, raw=tuple(map(float, model.X_thresholds_)), probability=tuple(map(float, model.y_thresholds_))
+    )
+
+
+def _apply(calibration: Calibration, x: Floats) -> Floats:
+    return np.asarray([calibration.apply(float(value)) for value in x])
+
+
+def _with_threshold(shape: Calibration, threshold: float) -> Calibration:
+    return Calibration(
+        shape.name, shape.method, threshold, slope=shape.slope, intercept=shape.intercept, raw=shape.raw, probability=shape.probability
+    )
+
+
+def _rounded(value: object) -> object:
+    return round(value, 4) if isinstance(value, float) else value
