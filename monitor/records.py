@@ -317,5 +317,7 @@ def _check_citation(field: str, citation: Citation) -> None:
         raise RecordInvalid(f"{field}.time", f"{list(citation.time)} ends before it starts", "Send [start, end] in seconds")
     if citation.span is not None and not 0 <= citation.span[0] < citation.span[1]:
         raise RecordInvalid(f"{field}.span", f"{list(citation.span)} is not a range", "Use [start, end) with start < end")
-    if citation.region is not None and (citation.region[0] + citation.region[2] > 1.0001 or citation.region[1] + citation.region[3] > 1.0001):
+    if citation.region is not None and (
+        citation.region[0] + citation.region[2] > 1.0001 or citation.region[1] + citation.region[3] > 1.0001
+    ):
         raise RecordInvalid(f"{field}.region", f"{list(citation.region)} leaves the picture", "Use [x, y, width, height] as fractions")

@@ -1,0 +1,68 @@
+"""What detection leaves behind for one response, as frozen records that cross the borders between stages.
+
+The states and verdicts mean what :mod:`detectors.contract` says; this module repeats none of its code because only
+:mod:`monitor.detect` may import the detectors.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+OutcomeState = Literal["judged", "abstained", "not_applicable", "failed", "sampled_out", "over_budget"]
+Verdict = Literal["supported", "hallucinated", "not_checked"]
+
+# Only this state says that somebody looked; everything else is "not checked" in every number and chart.
+CHECKED_STATES: tuple[OutcomeState, ...] = ("judged",)
+
+
+class FindingRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One detector's word on one claim; fractions, seconds and code points as in the response record."""
+
+    detector: str
+    claim_id: str
+    claim_text: str
+    claim_kind: str
+    verdict: Verdict
+    explanation: str
+    claim_span: tuple[int, int] | None = None
+    score: float | None = None
+    error: str | None = None
+    reason: str | None = None
+    evidence_id: str | None = None
+    region: tuple[float, float, float, float] | None = None
+    time: tuple[float, float] | None = None
+    page: int | None = None
+    evidence_span: tuple[int, int] | None = None
+    quote: str | None = None
+    duration_ms: float = 0.0
+
+
+class OutcomeRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """How one detector ended on one response. ``response_time`` is the response's own time (part of the store's key)."""
+
+    project: str
+    response_id: str
+    response_time: datetime
+    workflow: str
+    detector: str
+    state: OutcomeState
+    finished_at: datetime
+    detector_version: str = ""
+    weights_version: str = ""
+    reason: str | None = None
+    duration_ms: float = 0.0
+    attempts: int = 1
+    findings: tuple[FindingRecord, ...] = ()
+
+    @property
+    def flagged(self) -> bool:
+        """Whether any claim was found hallucinated."""
+        return any(finding.verdict == "hallucinated" for finding in self.findings)
+
+    @property
+    def max_score(self) -> float | None:
+        """Highest score of the checked claims; None when nothing was checked."""
+        return max((f.score for f in self.findings if f.score is not None), default=None)

@@ -1,0 +1,134 @@
+"""Every setting of the service, declared once: name, type, default and what it does.
+
+Values come from environment variables ``GROUNDWATCH_<NAME>``, then from ``groundwatch.toml`` in the data folder, then
+from the defaults here. A value that cannot be used stops the start and names the setting.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from monitor.errors import SettingsInvalid
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+CONFIG_FILE = "groundwatch.toml"
+Ratio = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseSettings):
+    """One frozen object handed to every stage."""
+
+    model_config = SettingsConfigDict(env_prefix="GROUNDWATCH_", extra="forbid", frozen=True)
+
+    # Where things are
+    data: Path = Field(Path("groundwatch-data"), description="Folder of the spool, the embedded store, metadata and evidence.")
+    host: str = Field("127.0.0.1", description="Address the sidecar listens on; any other than loopback needs API keys.")
+    port: int = Field(4318, ge=1, le=65535, description="Port of the sidecar (the OTLP/HTTP port).")
+    dashboard_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard.")
+    clickhouse_url: str = Field("", description="ClickHouse server, clickhouse://user:password@host:8123/database; empty = embedded chDB.")
+    metadata_url: str = Field("", description="SQLAlchemy URL of the metadata; empty = SQLite in the data folder.")
+    evidence_url: str = Field("", description="fsspec URL for evidence blobs (s3://…, gs://…); empty = the data folder.")
+
+    # Taking responses in
+    max_body_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="Largest request body after decompression.")
+    max_evidence_bytes: int = Field(200 * 1024 * 1024, ge=1024, description="Largest single piece of evidence.")
+    spool_max_bytes: int = Field(2 * 1024**3, ge=1024 * 1024, description="Size of the spool at which ingest answers 429.")
+    spool_commit_ms: float = Field(5.0, ge=0, description="How long a group commit waits for company, in milliseconds.")
+    retention_days: int = Field(365, ge=1, description="Age at which responses and findings leave the store.")
+    future_tolerance_s: int = Field(3600, ge=0, description="How far ahead of the clock a response's time may be.")
+    evidence_prefixes: tuple[str, ...] = Field((), description="Prefixes of s3:, gs:, https: references that may be fetched.")
+
+    # Detecting
+    detectors: tuple[str, ...] = Field(("object_hallucination", "ocr_mismatch", "quote_mismatch"), description="Detectors to run, by name.")
+    engine: Literal["local"] = Field("local", description="What runs the workers: local = spawned processes.")
+    workers: int = Field(1, ge=0, le=64, description="Worker processes; 0 = detection off.")
+    batch_size: int = Field(8, ge=1, le=256, description="Responses in one micro-batch.")
+    item_timeout_s: float = Field(120.0, gt=0, description="Seconds one response may take in a worker before it counts as poison.")
+    detect_share: Ratio = Field(1.0, description="Share of assistive responses that are checked; higher risks are always checked.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
+    precision: Literal["auto", "single", "half"] = Field("auto", description="auto = half on a GPU, single elsewhere.")
+    threads: int = Field(0, ge=0, description="Threads a worker's models use; 0 = the libraries' choice.")
+    allow_download: bool = Field(False, description="Let libraries fetch weights from their hubs.")
+    clip_model: str = Field("", description="open_clip model name for the open-vocabulary verifier, e.g. ViT-B-32.")
+    clip_pretrained: str = Field("", description="open_clip pretrained tag or a local weight file.")
+    whisper_model: str = Field("", description="faster-whisper size or local folder; empty = the offline weights.")
+    object_model: str = Field("", description="Local detector weights; empty = the offline COCO detector.")
+
+    # Watching
+    drift_interval_s: int = Field(3600, ge=1, description="Seconds between drift jobs.")
+    cost_interval_s: int = Field(3600, ge=1, description="Seconds between cost-anomaly jobs.")
+    latency_interval_s: int = Field(60, ge=1, description="Seconds between latency-threshold and missing-modality jobs.")
+    review_interval_s: int = Field(60, ge=1, description="Seconds between fillings of the review queue.")
+    review_floor: Ratio = Field(0.02, description="Share of all responses sent to review whatever the detectors say.")
+    review_lease_s: int = Field(900, ge=10, description="Seconds a claimed review item stays with its reviewer.")
+    webhook_url: str = Field("", description="Where alerts are posted (Alertmanager webhook version 4); empty = nowhere.")
+    dashboard_url: str = Field("", description="Public address of the dashboard for links in alerts; empty = loopback.")
+
+    @property
+    def spool_path(self) -> Path:
+        """SQLite file of the spool."""
+        return self.data / "spool.sqlite3"
+
+    @property
+    def chdb_path(self) -> Path:
+        """Folder of the embedded store."""
+        return self.data / "clickhouse"
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """Metadata database, with the default filled in."""
+        return self.metadata_url or f"sqlite:///{self.data / 'metadata.sqlite3'}"
+
+    @property
+    def blob_url(self) -> str:
+        """fsspec URL of the evidence folder, with the default filled in."""
+        return self.evidence_url or (self.data / "evidence").as_uri()
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where joined weights and evaluation results are kept."""
+        return self.data / "cache"
+
+    @property
+    def public_dashboard_url(self) -> str:
+        """Base of the links that alerts carry."""
+        return self.dashboard_url or f"http://127.0.0.1:{self.dashboard_port}"
+
+    @property
+    def single_user(self) -> bool:
+        """On loopback nobody needs a key."""
+        return self.host in LOOPBACK
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from command line, environment and ``groundwatch.toml``, in that order of precedence.
+
+    Raises:
+        SettingsInvalid: a value cannot be used, or the file names a setting that does not exist.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        first = Settings(**given)
+        path = first.data / CONFIG_FILE
+        if not path.is_file():
+            return _absolute(first)
+        from_file = tomllib.loads(path.read_text(encoding="utf-8"))
+        # What was set by command line or environment wins over the file.
+        merged = {**from_file, **{name: getattr(first, name) for name in first.model_fields_set}}
+        return _absolute(Settings(**merged))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(CONFIG_FILE, str(path), f"is not TOML ({error})", "Correct the file") from error
+    except ValidationError as error:
+        detail = error.errors()[0]
+        name = ".".join(str(part) for part in detail["loc"])
+        variable = f"GROUNDWATCH_{name.upper()}"
+        raise SettingsInvalid(variable, detail.get("input"), detail["msg"], "See the settings table in README.md") from error
+
+
+def _absolute(settings: Settings) -> Settings:
+    return settings.model_copy(update={"data": settings.data.expanduser().resolve()})
