@@ -4,6 +4,9 @@ GroundwatchError
 ├── RecordInvalid          this record is bad: field, problem, remedy → refused item, dead letter
 ├── SlowDown               too much at once: retry after N seconds → 429
 ├── StorageUnavailable     the disk refused the write → 507
+├── BodyTooLarge           a request or an upload is over its limit → 413
+├── BodyUnsupported        a content type or encoding nobody here reads → 415
+├── KeyRefused             no key, an unknown key, or one whose role does not reach → 401, 403
 ├── EvidenceRefused        a blob or a reference may not be used → 4xx naming why
 ├── EvidenceMissing        no blob under that sha256
 ├── NotFound               no such response, alert, review item …
@@ -58,6 +61,36 @@ class StorageUnavailable(GroundwatchError):
         self.path = str(path)
         self.cause = cause
         super().__init__(f"cannot write to {path}: {cause}. Free space or make it writable, then send again")
+
+
+class BodyTooLarge(GroundwatchError):
+    """A request body is over its limit; nothing of it was kept."""
+
+    def __init__(self, what: str, limit: int, remedy: str) -> None:
+        self.what = what
+        self.limit = limit
+        self.remedy = remedy
+        super().__init__(f"{what} is larger than {limit} bytes. {remedy}")
+
+
+class BodyUnsupported(GroundwatchError):
+    """The request names a content type or encoding that is not read here."""
+
+    def __init__(self, header: str, found: str, remedy: str) -> None:
+        self.header = header
+        self.found = found
+        self.remedy = remedy
+        super().__init__(f"{header} {found[:80]!r} is not read here. {remedy}")
+
+
+class KeyRefused(GroundwatchError):
+    """Who is asking is not known (``known`` False), or may not do this."""
+
+    def __init__(self, problem: str, remedy: str, *, known: bool) -> None:
+        self.problem = problem
+        self.remedy = remedy
+        self.known = known
+        super().__init__(f"{problem}. {remedy}")
 
 
 class EvidenceRefused(GroundwatchError):

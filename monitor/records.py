@@ -32,8 +32,10 @@ _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*(;.*)?", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _URI_SCHEMES = ("file:", "sha256:", "s3:", "gs:", "https:")
 
-Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$")]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+# `$` alone would let a final newline through in Python; this reads the same in JSON Schema.
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)")]
+# PostgreSQL takes no NUL in text, and these names reach the metadata.
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -230,7 +232,7 @@ def parse_response(raw: bytes | str) -> ResponseRecord:
         record = _decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RecordInvalid("$", f"is not JSON ({error})", "Send one JSON object per response, UTF-8") from None
     check_response(record)
     return record

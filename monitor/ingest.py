@@ -1,0 +1,238 @@
+"""Ingest: the bytes of one request in, the fate of every item out.
+
+A request is cut into items without reading them (:class:`msgspec.Raw`), each item is parsed and checked alone, so one
+bad item never costs its neighbours. Inline evidence moves to the evidence store, what remains is spooled as its own
+bytes, and only when the spool has synced them to disk is an item ``accepted``.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Literal, Protocol
+
+import msgspec
+
+from monitor.clock import Clock
+from monitor.errors import BodyTooLarge, BodyUnsupported, EvidenceRefused, RecordInvalid
+from monitor.records import ResponseRecord, encode_response, parse_response
+from monitor.settings import Settings
+
+ItemStatus = Literal["accepted", "duplicate", "refused"]
+JSON_TYPES = ("application/json", "text/json")
+LINES_TYPES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/json-lines")
+_GZIP_WBITS = 31
+_CHUNK = 1 << 20
+
+
+class _OnlyId(msgspec.Struct):
+    """An id is worth naming even where the rest of the item is wrong."""
+
+    id: str
+
+
+_only_id = msgspec.json.Decoder(_OnlyId)
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+_raw_map = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Spool(Protocol):
+    """Where accepted items wait for the store."""
+
+    def append(self, project: str, items: Sequence[tuple[str, bytes]]) -> list[bool]:
+        """Blocks until the items are on disk; True = new, False = the id was taken before."""
+        ...
+
+
+class EvidenceStore(Protocol):
+    """Where inline evidence goes."""
+
+    def externalise(self, record: ResponseRecord) -> ResponseRecord:
+        """The record with every inline content stored and replaced by its ``sha256:`` uri."""
+        ...
+
+
+class Fate(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to one item; ``index`` counts from 0 in the order sent."""
+
+    index: int
+    id: str | None
+    status: ItemStatus
+    field: str | None = None
+    problem: str | None = None
+    remedy: str | None = None
+
+
+class Ingest:
+    """Takes requests for any project. Safe to call from many threads at once."""
+
+    def __init__(self, settings: Settings, spool: Spool, evidence: EvidenceStore, clock: Clock) -> None:
+        self._settings = settings
+        self._spool = spool
+        self._evidence = evidence
+        self._clock = clock
+
+    def take(self, project: str, body: bytes, content_type: str = "", content_encoding: str = "") -> list[Fate]:
+        """The fate of every item of the body, in order. What is ``accepted`` is on disk.
+
+        Raises:
+            BodyUnsupported: a content type or encoding that is not read here.
+            BodyTooLarge: more than ``max_body_bytes`` after decompression.
+            RecordInvalid: the body as a whole is not JSON or not gzip.
+            SlowDown: the spool is full; nothing was taken.
+            StorageUnavailable: the disk refused the write; nothing was acknowledged.
+        """
+        plain = decompress(body, content_encoding, self._settings.max_body_bytes)
+        fates: dict[int, Fate] = {}
+        good: list[tuple[int, str, bytes]] = []
+        seen: set[str] = set()
+        for index, raw in enumerate(split(plain, content_type)):
+            try:
+                record, spooled = self._admit(raw)
+            except RecordInvalid as error:
+                fates[index] = _refused(index, _id_of(raw), error.field, error.problem, error.remedy)
+                continue
+            except EvidenceRefused as error:
+                fates[index] = _refused(index, _id_of(raw), "evidence", f"{error.evidence}: {error.problem}", error.remedy)
+                continue
+            if record.id in seen:
+                fates[index] = Fate(index=index, id=record.id, status="duplicate")
+                continue
+            seen.add(record.id)
+            good.append((index, record.id, spooled))
+        fresh = self._spool.append(project, [(identifier, raw) for _, identifier, raw in good]) if good else []
+        for (index, identifier, _), new in zip(good, fresh, strict=True):
+            fates[index] = Fate(index=index, id=identifier, status="accepted" if new else "duplicate")
+        return [fates[index] for index in sorted(fates)]
+
+    def _admit(self, raw: bytes) -> tuple[ResponseRecord, bytes]:
+        record = parse_response(raw)
+        self._check_live(record)
+        if any(evidence.content is not None for evidence in record.evidence):
+            record = self._evidence.externalise(record)
+            return record, encode_response(record)
+        return record, raw
+
+    def _check_live(self, record: ResponseRecord) -> None:
+        """What holds for a live record but not for a corpus."""
+        now = self._clock.now()
+        # Rows older than the store's TTL would vanish at insert while the summaries still count them.
+        if record.time < now - timedelta(days=self._settings.retention_days):
+            problem = f"{record.time.isoformat()} is older than the {self._settings.retention_days} days that are kept"
+            raise RecordInvalid("time", problem, "Send responses while they are young, or raise GROUNDWATCH_RETENTION_DAYS")
+        if record.time > now + timedelta(seconds=self._settings.future_tolerance_s):
+            problem = f"{record.time.isoformat()} is more than {self._settings.future_tolerance_s} s ahead of the server's clock"
+            raise RecordInvalid("time", problem, "Set the sender's clock, or raise GROUNDWATCH_FUTURE_TOLERANCE_S")
+        if record.labels:
+            raise RecordInvalid("labels", "are for corpora and imports", "Log the response without labels; judge it in review")
+        for index, evidence in enumerate(record.evidence):
+            if evidence.uri is not None:
+                self._check_uri(f"evidence[{index}].uri", evidence.uri)
+
+    def _check_uri(self, field: str, uri: str) -> None:
+        # A sha256: blob may still be on its way; detection says "evidence not stored" if it never comes.
+        if uri.startswith("sha256:"):
+            return
+        if uri.startswith("file:"):
+            problem = "file: is for corpora on this machine, not for the network"
+            raise RecordInvalid(field, problem, "Upload the file with PUT /v1/evidence/{sha256} and send sha256:<hex>")
+        if not allowed(uri, self._settings.evidence_prefixes):
+            problem = f"{uri[:200]!r} is under no allowed prefix"
+            raise RecordInvalid(field, problem, "Upload the file, or ask the operator to add its prefix to GROUNDWATCH_EVIDENCE_PREFIXES")
+
+
+def allowed(uri: str, prefixes: Sequence[str]) -> bool:
+    """Whether a reference lies under one of the operator's prefixes.
+
+    A prefix ends at a path boundary (``s3://bucket`` does not allow ``s3://bucket-of-others``), and a reference that
+    climbs with ``..`` lies nowhere.
+    """
+    if ".." in re.split(r"[/\\]|%2f|%5c", uri.replace("%2e", ".").replace("%2E", "."), flags=re.IGNORECASE):
+        return False
+    return any(uri == prefix or uri.startswith(prefix if prefix.endswith("/") else prefix + "/") for prefix in prefixes if prefix)
+
+
+def decompress(body: bytes, encoding: str, limit: int) -> bytes:
+    """The plain body. Never inflates more than ``limit`` bytes, however small the gzip is.
+
+    Raises:
+        BodyUnsupported, BodyTooLarge, RecordInvalid (not gzip, or cut short).
+    """
+    named = encoding.strip().lower()
+    if named in ("gzip", "x-gzip"):
+        return _gunzip(body, limit)
+    if named not in ("", "identity"):
+        raise BodyUnsupported("Content-Encoding", encoding, "Send it plain or with gzip")
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def _gunzip(body: bytes, limit: int) -> bytes:
+    plain = bytearray()
+    rest = body
+    while rest:  # a gzip may have several members
+        member = zlib.decompressobj(wbits=_GZIP_WBITS)
+        while not member.eof:
+            try:
+                piece = member.decompress(rest, _CHUNK)
+            except zlib.error as error:
+                raise RecordInvalid("$", f"the body is not gzip ({error})", "Compress it with gzip, or drop Content-Encoding") from None
+            plain += piece
+            if len(plain) > limit:
+                raise _too_large(limit)
+            if not piece and not member.unconsumed_tail and not member.eof:
+                raise RecordInvalid("$", "the gzip body is cut short", "Send all of it")
+            rest = member.unconsumed_tail
+        rest = member.unused_data
+    return bytes(plain)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge("the request body", limit, "Send fewer responses at once, and upload evidence instead of inlining it")
+
+
+def split(body: bytes, content_type: str) -> Iterator[bytes]:
+    """The items of a body as their own bytes: one object, an array, ``{"responses": […]}``, or JSON lines.
+
+    Raises:
+        BodyUnsupported: the content type is neither JSON nor JSON lines.
+        RecordInvalid: the body as a whole is not JSON.
+    """
+    bare = content_type.split(";")[0].strip().lower()
+    if bare in LINES_TYPES:
+        return (line for line in body.splitlines() if line.strip())
+    if bare and bare not in JSON_TYPES:
+        raise BodyUnsupported("Content-Type", content_type, "Send application/json, or application/x-ndjson for JSON lines")
+    return (bytes(raw) for raw in _split_json(body))
+
+
+def _split_json(body: bytes) -> list[msgspec.Raw] | list[bytes]:
+    try:
+        if body.lstrip()[:1] == b"[":
+            return _raw_list.decode(body)
+        fields = _raw_map.decode(body)
+        if "responses" not in fields:
+            return [body]
+        if len(fields) > 1:
+            other = next(name for name in fields if name != "responses")
+            raise RecordInvalid(other, "stands beside responses", 'Send {"responses": […]} alone, or one response record')
+        return _raw_list.decode(fields["responses"])
+    except msgspec.ValidationError as error:
+        raise RecordInvalid("$", f"is neither a response nor a list of them ({error})", "Send a JSON object or array") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = f"the body is not JSON ({error})"
+        raise RecordInvalid("$", problem, "Send a JSON object, an array, or JSON lines as application/x-ndjson") from None
+
+
+def _id_of(raw: bytes) -> str | None:
+    try:
+        return _only_id.decode(raw).id[:128]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None  # not even that can be read; the index names the item
+
+
+def _refused(index: int, identifier: str | None, field: str, problem: str, remedy: str) -> Fate:
+    return Fate(index=index, id=identifier, status="refused", field=field, problem=problem, remedy=remedy)
