@@ -41,92 +41,18 @@ _SUFFIX = re.compile(
     r"S\.?R\.?L|S\.?P\.?A|B\.?V|N\.?V|OY|AB|A/S|APS|KG|ENTERPRISE|ENTERPRISES|TRADING|HOLDINGS|GROUP)\.?(?![\w])",
     re.IGNORECASE,
 )
-_ABBREVIATIONS = frozenset(
-    [
-        "sdn",
-        "bhd",
-        "co",
-        "ltd",
-        "inc",
-        "corp",
-        "llc",
-        "plc",
-        "pty",
-        "pte",
-        "pvt",
-        "bros",
-        "st",
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "no",
-        "jr",
-        "sr",
-        "dept",
-        "intl",
-        "mfg",
-        "dist",
-        "assoc",
-    ]
-)
-_LINKS = frozenset(
-    [
-        "of",
-        "the",
-        "and",
-        "&",
-        "de",
-        "la",
-        "le",
-        "du",
-        "van",
-        "von",
-        "der",
-        "den",
-        "del",
-        "della",
-        "di",
-        "da",
-        "y",
-        "e",
-        "et",
-        "und",
-        "for",
-        "-",
-        "–",
-        "+",
-        "@",
-        "'n'",
-    ]
-)
-_ARTICLES = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "this",
-        "that",
-        "these",
-        "it",
-        "its",
-        "there",
-        "here",
-        "according",
-        "on",
-        "in",
-        "at",
-        "for",
-        "total",
-        "date",
-        "company",
-        "vendor",
-        "page",
-        "picture",
-        "photo",
-        "image",
-    ]
-)
+_ABBREVIATIONS = frozenset({
+    "sdn", "bhd", "co", "ltd", "inc", "corp", "llc", "plc", "pty", "pte", "pvt", "bros", "st", "dr", "mr", "mrs", "ms", "no", "jr",
+    "sr", "dept", "intl", "mfg", "dist", "assoc",
+})  # fmt: skip
+_LINKS = frozenset({
+    "of", "the", "and", "&", "de", "la", "le", "du", "van", "von", "der", "den", "del", "della", "di", "da", "y", "e", "et", "und",
+    "for", "-", "–", "+", "@", "'n'",
+})  # fmt: skip
+_ARTICLES = frozenset({
+    "the", "a", "an", "this", "that", "these", "it", "its", "there", "here", "according", "on", "in", "at", "for", "total", "date",
+    "company", "vendor", "page", "picture", "photo", "image",
+})  # fmt: skip
 _STATEMENT_END = re.compile(r"\s*(?:;|\t|\s\|)|,\s+(?=[A-Za-z]+\s*:)|\.\s+(?=[A-Z])")
 _TOKEN = re.compile(r"\S+")
 _NER = {"ORG", "PERSON", "PRODUCT"}

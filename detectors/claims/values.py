@@ -53,11 +53,13 @@ _ROLES = (
     ("rounding", r"rounding"),
     ("deposit", r"deposit"),
     ("price", r"unit\s+price|price\s+(?:of|each|per)|each|per\s+(?:unit|item|piece)"),
-    ("total", r"total|amount\s+(?:due|paid|payable|charged|billed)|sum\s+of|charged|paid|purchase\s+of|balance\s+due|owed|owing|payable|spent|cost"
-     r"|bill(?:ed)?|grand"),
+    (
+        "total",
+        r"total|amount\s+(?:due|paid|payable|charged|billed)|sum\s+of|charged|paid|purchase\s+of|balance\s+due|owe[ds]?|payable|spent|cost|bill",
+    ),
     ("due date", r"due(?:\s+date|\s+(?:on|by))|pay(?:able)?\s+by|deadline|expir\w+|valid\s+(?:until|till|to)|best\s+before"),
     ("date", r"dated?|issued|on"),
-)  # fmt: skip
+)
 _ROLE_WORDS = tuple((role, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for role, words in _ROLES)
 _AMOUNT_ROLES = frozenset({"subtotal", "tax", "change", "tendered", "discount", "rounding", "deposit", "price", "total"})
 _CLAUSE_END = re.compile(r"[;\n]|\.\s|,\s+(?:and|but|while|with|plus)\s|\band\b")

@@ -78,7 +78,7 @@ class FastReader:
         """Raises DetectorUnavailable when rapidocr, ONNX Runtime or the pinned weights are not installed."""
         recognise, detect, turn = verified_files(OCR_FAST, "ocr_mismatch")
         try:
-            import onnxruntime
+            import onnxruntime  # type: ignore[import-untyped]
             from rapidocr import RapidOCR
         except ModuleNotFoundError as error:
             raise DetectorUnavailable("ocr_mismatch", f"Python package {error.name}", "pip install 'groundwatch[lite]'") from error
@@ -109,13 +109,9 @@ class FastReader:
         """The lines of one upright RGB picture."""
         found: list[Line] = []
         for window in windows(*image.size):
-            box = (
-                window[0] * image.width,
-                window[1] * image.height,
-                (window[0] + window[2]) * image.width,
-                (window[1] + window[3]) * image.height,
-            )
-            part = image if window == (0.0, 0.0, 1.0, 1.0) else image.crop(tuple(round(edge) for edge in box))
+            left, top = round(window[0] * image.width), round(window[1] * image.height)
+            box = (left, top, left + round(window[2] * image.width), top + round(window[3] * image.height))
+            part = image if window == (0.0, 0.0, 1.0, 1.0) else image.crop(box)
             for line in self._lines_of_window(part, page):
                 placed = Line(line.text, line.confidence, within(window, line.region), page)
                 _keep_better(found, placed)
