@@ -1,0 +1,189 @@
+"""The evidence store: blobs addressed by the SHA-256 of their content, in a folder or behind any fsspec URL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import fsspec.core
+import msgspec
+from fsspec.implementations.local import LocalFileSystem
+
+from monitor.errors import EvidenceMissing, EvidenceRefused, RecordInvalid, SettingsInvalid, StorageUnavailable
+from monitor.evidence.blobs import INCOMING, BlobCache, Incoming, blob_name, sweep_incoming
+from monitor.records import Evidence, ResponseRecord
+
+# Text this short stays in the record: a blob a line would cost more than it saves.
+INLINE_TEXT_BYTES = 4096
+_CHUNK = 1 << 20
+# How much local copies of remote blobs may take: twenty of the largest allowed.
+_CACHED_BLOBS = 20
+
+
+class StoredBlob(msgspec.Struct, frozen=True, kw_only=True):
+    """A blob that is safely stored; ``created`` is False where it was there before."""
+
+    sha256: str
+    size: int
+    created: bool
+
+
+class EvidenceStore:
+    """Puts and reads blobs. Thread-safe; any number of processes may share one URL.
+
+    Args:
+        url: fsspec URL of the root, such as ``file:///var/lib/groundwatch/evidence`` or ``s3://bucket/evidence``.
+        max_bytes: largest blob that is taken.
+        cache_dir: where blobs of a remote store are copied to be read as files.
+
+    Raises:
+        SettingsInvalid: the URL needs a package that is not installed, or no file system understands it.
+    """
+
+    def __init__(self, url: str, max_bytes: int, cache_dir: Path) -> None:
+        self.url = url
+        self.max_bytes = max_bytes
+        self.cache_dir = cache_dir
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            remedy = "Install the fsspec package for that URL (s3fs, gcsfs …), or use a folder"
+            raise SettingsInvalid("GROUNDWATCH_EVIDENCE_URL", url, str(error), remedy) from error
+        self._folder = Path(self._root) if isinstance(self._files, LocalFileSystem) else None
+        self._cache = BlobCache(cache_dir / "blobs", _CACHED_BLOBS * max_bytes)
+        self._incoming = (self._folder or cache_dir) / INCOMING
+        sweep_incoming(self._incoming)
+
+    def put(self, source: bytes | BinaryIO | Iterable[bytes], sha256: str | None = None) -> StoredBlob:
+        """Store the bytes durably and return their hash.
+
+        Raises:
+            EvidenceRefused: too large, or ``sha256`` is given and the bytes have another hash.
+            StorageUnavailable: the disk or the remote store refused the write; nothing is visible.
+        """
+        with self.receive() as incoming:
+            for chunk in _chunks(source):
+                incoming.write(chunk)
+            return self.keep(incoming, sha256)
+
+    def receive(self) -> Incoming:
+        """For bytes that arrive piece by piece: write them, then :meth:`keep`. A context manager."""
+        return Incoming(self._incoming, self.max_bytes)
+
+    def keep(self, incoming: Incoming, sha256: str | None = None) -> StoredBlob:
+        """Store what was received; as :meth:`put`."""
+        found = incoming.sha256
+        if sha256 is not None and sha256 != found:
+            blob_name(sha256)
+            problem = f"the content has SHA-256 {found}"
+            raise EvidenceRefused(f"sha256:{sha256}", problem, "Send the content whose hash you name")
+        if self.exists(found):
+            return StoredBlob(sha256=found, size=incoming.size, created=False)
+        if self._folder is not None:
+            incoming.publish(self._folder / blob_name(found))
+        else:
+            self._upload(incoming)
+        return StoredBlob(sha256=found, size=incoming.size, created=True)
+
+    def _upload(self, incoming: Incoming) -> None:
+        incoming.sync()
+        key = self._key(incoming.sha256)
+        try:
+            # Object stores show an object only when all of it has arrived.
+            self._files.makedirs(key.rsplit("/", 1)[0], exist_ok=True)
+            self._files.put_file(str(incoming.path), key)
+        except OSError as error:
+            raise StorageUnavailable(self.url, str(error)) from error
+
+    def _key(self, sha256: str) -> str:
+        return f"{self._root.rstrip('/')}/{blob_name(sha256)}"
+
+    def exists(self, sha256: str) -> bool:
+        """Whether a blob is stored under this hash."""
+        if self._folder is not None:
+            return (self._folder / blob_name(sha256)).is_file()
+        key = self._key(sha256)
+        try:
+            return bool(self._files.exists(key))
+        except OSError as error:
+            raise StorageUnavailable(self.url, str(error)) from error
+
+    def local_path(self, sha256: str) -> Path:
+        """The blob as a local file; a remote one is copied into the cache first and its hash checked.
+
+        Raises:
+            EvidenceMissing, EvidenceRefused (not a hash, larger than the limit, damaged), StorageUnavailable.
+        """
+        if self._folder is not None:
+            path = self._folder / blob_name(sha256)
+            if not path.is_file():
+                raise EvidenceMissing(sha256)
+            return path
+        return self._cache.get(sha256) or self._download(sha256)
+
+    def _download(self, sha256: str) -> Path:
+        with self._cache.receive(self.max_bytes, f"sha256:{sha256}") as incoming:
+            try:
+                with self._files.open(self._key(sha256), "rb") as stream:
+                    for chunk in _chunks(stream):
+                        incoming.write(chunk)
+            except FileNotFoundError:
+                raise EvidenceMissing(sha256) from None
+            except OSError as error:
+                raise StorageUnavailable(self.url, str(error)) from error
+            if incoming.sha256 != sha256:
+                raise EvidenceRefused(f"sha256:{sha256}", "the stored bytes are damaged", "Upload the evidence again")
+            return self._cache.keep(incoming)
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The blob as a seekable stream; the caller closes it. Raises as :meth:`local_path`."""
+        return self.local_path(sha256).open("rb")
+
+    def size(self, sha256: str) -> int:
+        """Bytes of the blob. Raises EvidenceMissing or StorageUnavailable."""
+        try:
+            if self._folder is not None:
+                return (self._folder / blob_name(sha256)).stat().st_size
+            return int(self._files.size(self._key(sha256)))
+        except FileNotFoundError:
+            raise EvidenceMissing(sha256) from None
+        except OSError as error:
+            raise StorageUnavailable(self.url, str(error)) from error
+
+    def externalise(self, record: ResponseRecord) -> ResponseRecord:
+        """The record with its inline evidence stored and replaced by ``sha256:`` references.
+
+        Text of up to :data:`INLINE_TEXT_BYTES` stays inline. A declared hash is checked either way.
+
+        Raises:
+            RecordInvalid: content with another hash than it declares, or larger than the limit; names the field.
+            StorageUnavailable: the store did not take the bytes.
+        """
+        evidence = tuple(self._externalised(index, piece) for index, piece in enumerate(record.evidence))
+        return msgspec.structs.replace(record, evidence=evidence)
+
+    def _externalised(self, index: int, piece: Evidence) -> Evidence:
+        if piece.content is None:
+            return piece
+        content = piece.content_bytes()
+        if piece.is_text and len(content) <= INLINE_TEXT_BYTES and piece.sha256 in (None, hashlib.sha256(content).hexdigest()):
+            return piece
+        try:
+            stored = self.put(content, piece.sha256)
+        except EvidenceRefused as error:
+            name = "sha256" if piece.sha256 and len(content) <= self.max_bytes else "content"
+            raise RecordInvalid(f"evidence[{index}].{name}", error.problem, error.remedy) from error
+        return msgspec.structs.replace(piece, content=None, uri=f"sha256:{stored.sha256}", sha256=stored.sha256)
+
+
+def _chunks(source: bytes | BinaryIO | Iterable[bytes]) -> Iterator[bytes]:
+    if isinstance(source, bytes):
+        yield source
+    elif hasattr(source, "read"):
+        stream = cast(BinaryIO, source)
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+    else:
+        yield from source
