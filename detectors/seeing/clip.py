@@ -1,0 +1,194 @@
+"""Verifies things outside the COCO vocabulary with any open_clip model (Radford et al., 2021, "Learning Transferable
+Visual Models From Natural Language Supervision").
+
+The picture is cut into regions (the whole, overlapping tiles, and boxes another detector proposed). In each region the
+claimed name competes with its hardest rivals: the names whose text embeddings lie closest to it among the COCO classes
+and other everyday things, and, when a colour is claimed, the same thing in other colours. The probability of the name
+in that contest, at the model's own temperature, is the support; the best region gives the verdict. It is a softmax
+against explicit rivals and not fitted to labelled data, so treat it as an ordering first and a probability second.
+
+Wrong when the thing is tiny, when the model never learned its name, or when nothing in the rivals resembles what
+is really there.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from detectors.contract import DetectorOptions, DetectorUnavailable, Region
+from detectors.seeing.coco import tiles
+from detectors.seeing.vocabulary import COCO_CLASSES, THINGS
+from detectors.weights import sha256_of
+
+if TYPE_CHECKING:
+    import torch
+
+PROMPTS = (
+    "a photo of a {}.",
+    "a picture of a {}.",
+    "a close-up photo of a {}.",
+    "a photo of a {} in a scene.",
+    "there is a {} in the picture.",
+)
+COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "black", "white", "gray")
+RIVALS = 16
+WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
+TILES = tiles(2, 0.25)
+# Below this share of the picture a proposed box carries too few pixels for an embedding.
+MIN_REGION_AREA = 0.002
+MAX_BOXES = 12
+FIRST_BATCH = 32
+_PICTURES_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How well a picture supports a name: ``probability`` in its best ``region``, against ``rival`` as the strongest other."""
+
+    probability: float
+    region: Region
+    rival: str
+
+
+class ClipVerifier:
+    """A loaded open_clip model with its caches. One instance serves one thread."""
+
+    def __init__(self, model: Any, transform: Any, tokenizer: Any, version: str, device: str) -> None:
+        self.version = version
+        self.batch = FIRST_BATCH
+        self._model = model
+        self._transform = transform
+        self._tokenizer = tokenizer
+        self._device = device
+        self._names: dict[str, torch.Tensor] = {}
+        self._pictures: OrderedDict[str, tuple[tuple[Region, ...], torch.Tensor]] = OrderedDict()
+
+    @classmethod
+    def open(cls, options: DetectorOptions, detector: str) -> ClipVerifier:
+        """The model the options name; ``clip_pretrained`` is a local file, or a tag where downloads are allowed.
+
+        Raises:
+            DetectorUnavailable: open_clip is not installed, the model is unknown, or its weights are not to be had.
+        """
+        try:
+            import open_clip
+            import torch
+        except ModuleNotFoundError as error:
+            raise DetectorUnavailable(detector, f"Python package {error.name}", "pip install 'groundwatch[detectors]'") from error
+        local = Path(options.clip_pretrained).is_file()
+        if not local and not (options.clip_pretrained and options.allow_download):
+            remedy = "Set clip_pretrained to a local weight file, or allow downloads and give an open_clip tag"
+            raise DetectorUnavailable(detector, f"CLIP weights {options.clip_pretrained or 'for ' + options.clip_model}", remedy)
+        device = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
+        half = options.precision == "half" or (options.precision == "auto" and device.startswith("cuda"))
+        if options.threads > 0:
+            torch.set_num_threads(options.threads)
+        try:
+            model, _, transform = open_clip.create_model_and_transforms(
+                options.clip_model,
+                pretrained=options.clip_pretrained,
+                precision="fp16" if half else "fp32",
+                device=device,
+                cache_dir=str(options.cache_dir) if options.cache_dir else None,
+            )
+            tokenizer = open_clip.get_tokenizer(options.clip_model)
+        except (RuntimeError, OSError, ValueError, KeyError) as error:
+            remedy = "Set clip_model and clip_pretrained to a pair listed by open_clip.list_pretrained(), or to a file that fits the model"
+            raise DetectorUnavailable(detector, f"a CLIP model that loads: {options.clip_model} ({error})", remedy) from error
+        head = sha256_of(Path(options.clip_pretrained))[:12] if local else options.clip_pretrained
+        return cls(model.eval(), transform, tokenizer, f"{options.clip_model}@{head}", device)
+
+    def verify(self, image: Image.Image, key: str, name: str, colours: Sequence[str] = (), boxes: Iterable[Region] = ()) -> Support:
+        """Support for ``name`` (singular) in an RGB picture; ``key`` is the picture's hash, ``boxes`` are extra regions."""
+        regions, pictures = self._embedded(key, image, tuple(boxes))
+        claimed = " ".join([*colours, name])
+        rivals = self._rivals(claimed, name, colours)
+        names = self._embed_names([claimed, *rivals])
+        logits = self._scale() * pictures @ names.T
+        chances = logits.softmax(dim=-1)
+        at = int(chances[:, 0].argmax())
+        return Support(float(chances[at, 0]), regions[at], rivals[int(logits[at, 1:].argmax())])
+
+    def _rivals(self, claimed: str, name: str, colours: Sequence[str]) -> list[str]:
+        """The hardest other names: same thing in other colours, then the nearest in the model's own text space."""
+        coloured = [f"{colour} {name}" for colour in COLOURS if colour not in colours] if colours else []
+        prefix = f"{' '.join(colours)} " if colours else ""
+        last = name.split()[-1]
+        # A name that contains the claimed one, or is contained, is no rival: "table" and "dining table".
+        others = [
+            prefix + other
+            for other in (*COCO_CLASSES, *sorted(THINGS))
+            if last not in other.split() and other.split()[-1] not in name.split()
+        ]
+        others = list(dict.fromkeys(others))
+        closeness = (self._embed_names(others) @ self._embed_names([claimed]).T).squeeze(1)
+        nearest = [others[int(index)] for index in closeness.topk(min(RIVALS, len(others))).indices]
+        return coloured + nearest
+
+    def _scale(self) -> float:
+        return float(self._model.logit_scale.exp())
+
+    def _embed_names(self, names: Sequence[str]) -> torch.Tensor:
+        """Unit embeddings (n, width) in single precision, each the mean over the prompts, kept for the next claim."""
+        import torch
+
+        new = [name for name in names if name not in self._names]
+        if new:
+            texts = [prompt.format(name) for name in new for prompt in PROMPTS]
+            tokens = self._tokenizer(texts)
+            each = _unit(self._in_batches(tokens, self._model.encode_text)).reshape(len(new), len(PROMPTS), -1)
+            self._names.update(zip(new, _unit(each.mean(dim=1)), strict=True))
+        return torch.stack([self._names[name] for name in names])
+
+    def _embedded(self, key: str, image: Image.Image, boxes: tuple[Region, ...]) -> tuple[tuple[Region, ...], torch.Tensor]:
+        import torch
+
+        regions = (WHOLE, *TILES, *[box for box in boxes if box[2] * box[3] >= MIN_REGION_AREA][:MAX_BOXES])
+        known = self._pictures.get(key)
+        if known is None or known[0] != regions:
+            crops = torch.stack([self._transform(image.crop(_pixels(region, image.size))) for region in regions])
+            known = (regions, _unit(self._in_batches(crops, self._model.encode_image)))
+            self._pictures[key] = known
+        self._pictures.move_to_end(key)
+        while len(self._pictures) > _PICTURES_KEPT:
+            self._pictures.popitem(last=False)
+        return known
+
+    def _in_batches(self, inputs: torch.Tensor, encode: Any) -> torch.Tensor:
+        """Encode in batches; a batch that does not fit the memory is halved, and the smaller size is kept for later."""
+        import torch
+
+        done: list[torch.Tensor] = []
+        at = 0
+        while at < len(inputs):
+            batch = inputs[at : at + self.batch].to(self._device)
+            if batch.is_floating_point():
+                batch = batch.to(next(self._model.parameters()).dtype)
+            try:
+                with torch.inference_mode():
+                    done.append(encode(batch).float().cpu())
+            except torch.OutOfMemoryError:
+                if self.batch == 1:
+                    raise
+                self.batch = max(1, min(self.batch, len(batch)) // 2)
+                if self._device.startswith("cuda"):
+                    torch.cuda.empty_cache()
+                continue
+            at += len(batch)
+        return torch.cat(done)
+
+
+def _unit(vectors: torch.Tensor) -> torch.Tensor:
+    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+
+
+def _pixels(region: Region, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    width, height = size
+    left, top = int(region[0] * width), int(region[1] * height)
+    return left, top, max(left + 1, round((region[0] + region[2]) * width)), max(top + 1, round((region[1] + region[3]) * height))
