@@ -1,0 +1,156 @@
+"""Where detectors work: loads them on first use and judges micro-batches. Lives in a worker, or in a one-off check."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, cast
+
+from detectors.catalogue import Entry
+from detectors.contract import Detector, DetectorOptions, Finding, Outcome, not_checked
+from monitor.detect.cases import BuiltCase, CaseBuilder, ClaimFinders
+from monitor.detect.wire import Judgement, WorkerConfig
+from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
+from monitor.findings import FindingRecord
+from monitor.records import ResponseRecord
+
+# Copies of inline and fetched evidence: ten of the largest allowed, as the store keeps twenty of its own.
+_CACHED_EVIDENCE = 10
+
+
+class Catalogue(Protocol):
+    """The module that names the detectors; see :mod:`detectors.catalogue`."""
+
+    CATALOGUE: Mapping[str, Entry]
+
+    def create(self, name: str, options: DetectorOptions) -> Detector:
+        """The detector of that name, not yet loaded."""
+        ...
+
+
+def catalogue_of(module: str) -> Catalogue:
+    """The catalogue in a module."""
+    return cast(Catalogue, importlib.import_module(module))
+
+
+class Bench:
+    """Detectors ready to judge. Not thread-safe."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        self._catalogue = catalogue_of(config.catalogue)
+        self._options = DetectorOptions(
+            device=config.device,
+            precision=config.precision,
+            threads=config.threads,
+            allow_download=config.allow_download,
+            cache_dir=config.cache_path,
+            clip_model=config.clip_model,
+            clip_pretrained=config.clip_pretrained,
+            whisper_model=config.whisper_model,
+            object_model=config.object_model,
+        )
+        limit = config.max_evidence_bytes
+        cache = BlobCache(config.cache_path / "evidence", _CACHED_EVIDENCE * limit)
+        self._cases = CaseBuilder(
+            finders=cast(ClaimFinders, importlib.import_module(config.claims)),
+            store=EvidenceStore(config.evidence_url, limit, config.cache_path) if config.evidence_url else None,
+            references=ReferenceReader(config.evidence_prefixes, limit, cache),
+            cache=cache,
+            max_bytes=limit,
+        )
+        self._loaded: dict[str, Detector] = {}
+
+    def is_loaded(self, name: str) -> bool:
+        """Whether :meth:`load` would return at once."""
+        return name in self._loaded
+
+    def load(self, name: str) -> Detector:
+        """The loaded detector. Raises DetectorUnavailable, or whatever a broken library raises."""
+        if name not in self._loaded:
+            detector = self._catalogue.create(name, self._options)
+            detector.load()
+            self._loaded[name] = detector
+        return self._loaded[name]
+
+    def judge(self, name: str, records: Sequence[ResponseRecord], folder: Path | None = None) -> list[Judgement]:
+        """One judgement a record, in order.
+
+        Raises:
+            DetectorUnavailable: the detector, or the claim finders, cannot run here.
+            Exception: anything else a detector or its library raises; then nothing is known about any record.
+        """
+        detector = self.load(name)
+        built = [self._cases.build(record, folder) for record in records]
+        started = time.perf_counter()
+        outcomes = detector.detect([one.case for one in built])
+        spent_ms = (time.perf_counter() - started) * 1000
+        if len(outcomes) != len(records):
+            raise ValueError(f"{name} gave {len(outcomes)} outcomes for {len(records)} cases")
+        shared = _share_of_preparation(outcomes, spent_ms)
+        return [_judgement(detector, outcome, one, shared) for outcome, one in zip(outcomes, built, strict=True)]
+
+
+def _share_of_preparation(outcomes: Sequence[Outcome], spent_ms: float) -> float:
+    """What reading the whole batch's evidence at once cost each case that was looked at, in milliseconds."""
+    looked_at = sum(outcome.state != "not_applicable" for outcome in outcomes)
+    return max(0.0, spent_ms - sum(outcome.duration_ms for outcome in outcomes)) / max(1, looked_at)
+
+
+def _judgement(detector: Detector, outcome: Outcome, built: BuiltCase, shared_ms: float) -> Judgement:
+    missing = [one for one in built.missing if one.family in detector.families]
+    if missing:
+        outcome = _without(outcome, detector, built, "; ".join(one.problem for one in missing))
+    return Judgement(
+        state=outcome.state,
+        findings=tuple(_finding_record(detector.name, finding) for finding in outcome.findings),
+        reason=outcome.reason,
+        duration_ms=outcome.duration_ms + (shared_ms if outcome.state != "not_applicable" else 0.0),
+        detector_version=outcome.detector_version or detector.version,
+        weights_version=outcome.weights_version or detector.weights_version,
+    )
+
+
+def _without(outcome: Outcome, detector: Detector, built: BuiltCase, problem: str) -> Outcome:
+    """The outcome when evidence was missing: support that was found stands, its absence proves nothing."""
+    claims = detector.claims_for(built.case)
+    if outcome.state == "not_applicable":
+        if not claims:
+            return replace(outcome, reason=f"{outcome.reason}; {problem}")
+        return replace(outcome, state="abstained", findings=tuple(not_checked(claim, problem) for claim in claims), reason=problem)
+    present = {piece.id for piece in built.case.evidence}
+    findings = tuple(_doubted(finding, present, problem) for finding in outcome.findings)
+    judged = any(finding.score is not None for finding in findings)
+    return replace(outcome, state="judged" if judged else "abstained", findings=findings, reason=problem)
+
+
+def _doubted(finding: Finding, present: set[str], problem: str) -> Finding:
+    cited = {place.evidence for place in finding.claim.citations}
+    if finding.verdict != "hallucinated" or (cited and cited <= present):
+        return finding
+    return not_checked(finding.claim, f"{problem}, and it may support the claim", finding.place)
+
+
+def _finding_record(detector: str, finding: Finding) -> FindingRecord:
+    claim, place = finding.claim, finding.place
+    return FindingRecord(
+        detector=detector,
+        claim_id=claim.id,
+        claim_text=claim.text,
+        claim_kind=claim.kind,
+        claim_span=claim.span,
+        verdict=finding.verdict,
+        score=finding.score,
+        explanation=finding.explanation,
+        error=finding.error,
+        reason=finding.reason,
+        evidence_id=place.evidence if place else None,
+        region=place.region if place else None,
+        time=place.time if place else None,
+        page=place.page if place else None,
+        evidence_span=place.span if place else None,
+        quote=place.quote if place else None,
+        duration_ms=finding.duration_ms,
+    )

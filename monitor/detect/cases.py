@@ -1,0 +1,196 @@
+"""From a response record to the case a detector sees: evidence as local files, claims located in the answer.
+
+Labels, attributes and the reference are never part of it: they would tell how a corpus item was made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+from urllib.parse import unquote
+
+from detectors.contract import Case, Claim, EvidenceFile, Place
+from monitor import records
+from monitor.errors import EvidenceMissing, EvidenceRefused
+from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
+from monitor.records import ResponseRecord, encode_response
+
+# Several detectors look at the same response one after another; its case is built once.
+_KEPT_CASES = 64
+
+
+class ClaimFinders(Protocol):
+    """The module that reads claims; see :mod:`detectors.claims`."""
+
+    def extract(self, answer: str, families: Iterable[str]) -> tuple[Claim, ...]:
+        """Claims of the answer that evidence of these families bears on."""
+        ...
+
+    def complete(self, given: Sequence[Claim], answer: str, families: Iterable[str]) -> tuple[Claim, ...]:
+        """A caller's own claims made checkable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A piece of evidence the case had to be built without; ``problem`` is a sentence for a person."""
+
+    evidence: str
+    family: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltCase:
+    """A case, and what it lacks."""
+
+    case: Case
+    missing: tuple[Missing, ...]
+
+
+def visible(record: ResponseRecord) -> ResponseRecord:
+    """Only what a detector may see. What detection depends on is all here: its hash is the key of cached results."""
+    return ResponseRecord(
+        id=record.id,
+        time=record.time,
+        workflow=record.workflow,
+        answer=record.answer,
+        risk=record.risk,
+        question=record.question,
+        evidence=record.evidence,
+        claims=record.claims,
+    )
+
+
+def content_hash(record: ResponseRecord) -> str:
+    """SHA-256 of what detectors may see of the record."""
+    return hashlib.sha256(encode_response(visible(record))).hexdigest()
+
+
+class CaseBuilder:
+    """Builds cases. Not thread-safe: one a worker.
+
+    Args:
+        finders: the module that reads claims.
+        store: the service's evidence, or None where there is none (a corpus, a one-off check).
+        references: fetches ``s3:``, ``gs:`` and ``https:`` evidence.
+        cache: where inline evidence becomes a file.
+        max_bytes: largest piece of evidence.
+    """
+
+    def __init__(
+        self, finders: ClaimFinders, store: EvidenceStore | None, references: ReferenceReader, cache: BlobCache, max_bytes: int
+    ) -> None:
+        self._finders = finders
+        self._store = store
+        self._references = references
+        self._cache = cache
+        self._max_bytes = max_bytes
+        self._built: OrderedDict[tuple[str, Path | None], BuiltCase] = OrderedDict()
+
+    def build(self, record: ResponseRecord, folder: Path | None = None) -> BuiltCase:
+        """The case of a record; ``folder`` is where its ``file:`` references begin.
+
+        Raises:
+            StorageUnavailable: evidence is there but cannot be read now.
+            DetectorUnavailable: the language model of the claim finders is not installed.
+        """
+        key = (content_hash(record), folder)
+        if (known := self._built.get(key)) is not None:
+            self._built.move_to_end(key)
+            return known
+        built = self._build(record, folder)
+        # Evidence that is missing now may be uploaded a moment later.
+        if not built.missing:
+            self._built[key] = built
+            if len(self._built) > _KEPT_CASES:
+                self._built.popitem(last=False)
+        return built
+
+    def _build(self, record: ResponseRecord, folder: Path | None) -> BuiltCase:
+        files: list[EvidenceFile] = []
+        missing: list[Missing] = []
+        families: list[str] = []
+        for piece in record.evidence:
+            family = EvidenceFile(piece.id, piece.media_type, Path(), "").family
+            if piece.role != "reference_voice":
+                families.append(family)
+            try:
+                files.append(self._locate(piece, folder))
+            except EvidenceMissing as error:
+                missing.append(Missing(piece.id, family, f"evidence {piece.id!r} is not stored (sha256:{error.sha256[:12]}…)"))
+            except EvidenceRefused as error:
+                missing.append(Missing(piece.id, family, f"evidence {piece.id!r} was not read: {error.problem}"))
+        # Claims are read for the missing evidence too, so that they end as not checked instead of vanishing.
+        case = Case(
+            id=record.id,
+            answer=record.answer.text,
+            claims=self._claims(record, families),
+            evidence=tuple(files),
+            question=None if record.question is None else record.question.text,
+            risk=record.risk,
+            workflow=record.workflow,
+        )
+        return BuiltCase(case, tuple(missing))
+
+    def _claims(self, record: ResponseRecord, families: list[str]) -> tuple[Claim, ...]:
+        if not record.claims:
+            return self._finders.extract(record.answer.text, families)
+        given = [_given_claim(claim, number) for number, claim in enumerate(record.claims, start=1)]
+        return self._finders.complete(given, record.answer.text, families)
+
+    def _locate(self, piece: records.Evidence, folder: Path | None) -> EvidenceFile:
+        path, sha256 = self._read(piece, folder)
+        if piece.sha256 is not None and piece.sha256 != sha256:
+            raise EvidenceRefused(
+                piece.id, f"its content has SHA-256 {sha256[:12]}…, the record says {piece.sha256[:12]}…", "Send it again"
+            )
+        return EvidenceFile(piece.id, piece.media_type, path.absolute(), sha256, piece.role, piece.title, piece.metadata)
+
+    def _read(self, piece: records.Evidence, folder: Path | None) -> tuple[Path, str]:
+        if piece.content is not None:
+            path = self._cache.add(piece.content_bytes())
+            return path, path.name
+        uri = piece.uri or ""
+        if uri.startswith("sha256:"):
+            if self._store is None:
+                raise EvidenceMissing(uri[7:])
+            return self._store.local_path(uri[7:]), uri[7:]
+        if uri.startswith("file:"):
+            path = self._file(piece.id, uri, folder)
+            with path.open("rb") as stream:
+                return path, hashlib.file_digest(stream, "sha256").hexdigest()
+        path = self._references.fetch(uri)
+        return path, path.name
+
+    def _file(self, identifier: str, uri: str, folder: Path | None) -> Path:
+        if folder is None:
+            raise EvidenceRefused(identifier, "reference not allowed (file: is for corpora)", "Upload the file")
+        root = folder.resolve()
+        named = uri.removeprefix("file:")
+        for path in ((root / named).resolve(), (root / unquote(named)).resolve()):
+            if not path.is_relative_to(root):
+                raise EvidenceRefused(identifier, f"reference not allowed ({uri} leaves the corpus folder)", "Keep evidence in the folder")
+            if path.is_file():
+                if path.stat().st_size > self._max_bytes:
+                    raise EvidenceRefused(identifier, f"is larger than the limit of {self._max_bytes} bytes", "Use a smaller file")
+                return path
+        raise EvidenceRefused(identifier, f"there is no file {named}", "Add it to the corpus folder")
+
+
+def _given_claim(claim: records.Claim, number: int) -> Claim:
+    voices = (citation.speaker for citation in claim.citations if citation.speaker)
+    return Claim(
+        id=claim.id or f"c{number}",
+        text=claim.text,
+        span=claim.span,
+        # A caller's claim may have no kind; the claim finders then take every kind they see in it.
+        kind=cast(str, claim.kind),
+        citations=tuple(Place(c.evidence, c.region, c.time, c.page, c.span, c.quote) for c in claim.citations),
+        speaker=claim.speaker or next(voices, None),
+        given=True,
+    )

@@ -1,0 +1,96 @@
+"""What runs detectors for the service: the contract of engines, and how their work and results look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from monitor.detect.wire import Judgement
+from monitor.findings import OutcomeRecord
+from monitor.records import ResponseRecord
+
+
+class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One response to be looked at; ``record`` holds only what a detector may see."""
+
+    project: str
+    record: ResponseRecord
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """Items that reached an outcome, one each in order. ``poison``: given up after every retry."""
+
+    detector: str
+    items: tuple[WorkItem, ...]
+    outcomes: tuple[OutcomeRecord, ...]
+    poison: bool = False
+
+
+class DetectorReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a detector on this machine. ``available`` is None until a worker has tried to load it."""
+
+    available: bool | None = None
+    version: str | None = None
+    weights_version: str | None = None
+    reason: str | None = None
+
+
+class Engine(Protocol):
+    """Runs micro-batches on workers. One thread drives it; :attr:`reports` and :attr:`restarts` may be read by any.
+
+    Work is not durable here: what was submitted and not collected when an engine stops is simply gone, and the driver
+    finds it due again in the store.
+    """
+
+    @property
+    def reports(self) -> dict[str, DetectorReport]:
+        """By detector, as far as known."""
+        ...
+
+    @property
+    def restarts(self) -> int:
+        """Workers that had to be replaced since the start."""
+        ...
+
+    @property
+    def unfinished(self) -> int:
+        """Batches submitted and not yet collected."""
+        ...
+
+    def start(self) -> None:
+        """Start the workers."""
+        ...
+
+    def submit(self, detector: str, items: Sequence[WorkItem], folder: str | None = None) -> None:
+        """Queue a micro-batch; without items the detector is only loaded, somewhere."""
+        ...
+
+    def collect(self, timeout_s: float) -> list[Finished]:
+        """What has finished, waiting up to ``timeout_s`` for something to."""
+        ...
+
+    def stop(self, *, drain: bool, timeout_s: float = 30.0) -> list[Finished]:
+        """End the workers: after the batches they work on (``drain``, at most ``timeout_s``), or at once."""
+        ...
+
+
+def outcome_of(item: WorkItem, detector: str, judgement: Judgement, finished_at: datetime, attempts: int = 1) -> OutcomeRecord:
+    """The judgement as the outcome of one response."""
+    return OutcomeRecord(
+        project=item.project,
+        response_id=item.record.id,
+        response_time=item.record.time,
+        workflow=item.record.workflow,
+        detector=detector,
+        state=judgement.state,
+        finished_at=finished_at,
+        detector_version=judgement.detector_version,
+        weights_version=judgement.weights_version,
+        reason=judgement.reason,
+        duration_ms=judgement.duration_ms,
+        attempts=attempts,
+        findings=judgement.findings,
+    )

@@ -1,0 +1,154 @@
+"""What the service and its workers say to each other: small typed messages over a pipe, and the workers' settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from monitor.findings import FindingRecord, OutcomeState
+from monitor.records import ResponseRecord
+from monitor.settings import Settings
+
+# Modules with ``CATALOGUE`` and ``create``, and with ``extract`` and ``complete``. Tests name their own.
+CATALOGUE_MODULE = "detectors.catalogue"
+CLAIMS_MODULE = "detectors.claims"
+
+
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """All a worker needs to know. ``evidence_url`` empty: there is no evidence store (a corpus, a one-off check)."""
+
+    cache_dir: str
+    max_evidence_bytes: int
+    evidence_url: str = ""
+    evidence_prefixes: tuple[str, ...] = ()
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    allow_download: bool = False
+    clip_model: str = ""
+    clip_pretrained: str = ""
+    whisper_model: str = ""
+    object_model: str = ""
+    catalogue: str = CATALOGUE_MODULE
+    claims: str = CLAIMS_MODULE
+
+    @property
+    def cache_path(self) -> Path:
+        """Folder for joined weights and copies of evidence."""
+        return Path(self.cache_dir)
+
+
+def config_of(settings: Settings, *, with_store: bool, catalogue: str = CATALOGUE_MODULE, claims: str = CLAIMS_MODULE) -> WorkerConfig:
+    """The workers' share of the settings; ``with_store`` where evidence lies in the service's own store."""
+    return WorkerConfig(
+        cache_dir=str(settings.cache_dir),
+        max_evidence_bytes=settings.max_evidence_bytes,
+        evidence_url=settings.blob_url if with_store else "",
+        evidence_prefixes=settings.evidence_prefixes,
+        device=settings.device,
+        precision=settings.precision,
+        threads=settings.threads,
+        allow_download=settings.allow_download,
+        clip_model=settings.clip_model,
+        clip_pretrained=settings.clip_pretrained,
+        whisper_model=settings.whisper_model,
+        object_model=settings.object_model,
+        catalogue=catalogue,
+        claims=claims,
+    )
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """How one detector ended on one record, before it is known whose record that is."""
+
+    state: OutcomeState
+    findings: tuple[FindingRecord, ...] = ()
+    reason: str | None = None
+    duration_ms: float = 0.0
+    detector_version: str = ""
+    weights_version: str = ""
+
+
+# --- service → worker ---------------------------------------------------------------------------------------------
+
+
+class Configure(msgspec.Struct, frozen=True, tag=True):
+    """First message of every worker's life."""
+
+    config: WorkerConfig
+
+
+class Judge(msgspec.Struct, frozen=True, tag=True):
+    """A micro-batch for one detector; without records it only loads the detector. ``folder`` is a corpus's."""
+
+    number: int
+    detector: str
+    records: tuple[ResponseRecord, ...]
+    folder: str | None = None
+
+
+class Stop(msgspec.Struct, frozen=True, tag=True):
+    """Finish and exit."""
+
+
+# --- worker → service ---------------------------------------------------------------------------------------------
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The worker has started and waits for work."""
+
+
+class Loaded(msgspec.Struct, frozen=True, tag=True):
+    """A detector is loaded; the time for judging counts from here."""
+
+    detector: str
+    version: str
+    weights_version: str
+
+
+class Judged(msgspec.Struct, frozen=True, tag=True):
+    """One judgement a record, in the order sent."""
+
+    number: int
+    judgements: tuple[Judgement, ...]
+
+
+class Unavailable(msgspec.Struct, frozen=True, tag=True):
+    """The detector cannot run here at all; retrying does not help."""
+
+    number: int
+    detector: str
+    reason: str
+
+
+class Broken(msgspec.Struct, frozen=True, tag=True):
+    """The detector raised on this batch; the worker lives."""
+
+    number: int
+    reason: str
+
+
+ToWorker = Configure | Judge | Stop
+ToService = Ready | Loaded | Judged | Unavailable | Broken
+
+_encoder = msgspec.msgpack.Encoder()
+_to_worker = msgspec.msgpack.Decoder(ToWorker)
+_to_service = msgspec.msgpack.Decoder(ToService)
+
+
+def pack(message: ToWorker | ToService) -> bytes:
+    """A message as bytes."""
+    return _encoder.encode(message)
+
+
+def unpack_to_worker(raw: bytes) -> ToWorker:
+    """What the service said."""
+    message: ToWorker = _to_worker.decode(raw)
+    return message
+
+
+def unpack_to_service(raw: bytes) -> ToService:
+    """What a worker said."""
+    message: ToService = _to_service.decode(raw)
+    return message
