@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 Stance = Literal["none", "weak", "strong"]
 
 _DOCUMENT = re.compile(
-    r"\b(surveys?|surveyed|respondents?|percent(age)?s?|per cent|infographic|spreadsheet|sub-?total|vendor|invoices?|flow-?chart|[xy]-axis|axis|"
+    r"\b(surveys?|surveyed|respondents?|percent(age)?s?|per cent|infographic|spreadsheet|"
+    r"sub-?total|vendor|invoices?|flow-?chart|[xy]-axis|axis|"
     r"data|statistics|trends?|increas(e|es|ed|ing)|decreas(e|es|ed|ing)|"
-    r"(pie|bar|line|area|column|stacked|scatter) (chart|graph|plot)s?|table (shows|presents|provides|lists|compares|gives|contains)|"
-    r"(the|this|that|your|attached|provided|given) (\w+ )?(receipt|chart|graph|diagram|document|bill|report|plot|contract|form|statement))\b"
+    r"(pie|bar|line|area|column|stacked|scatter) (chart|graph|plot)s?|"
+    r"table (shows|presents|provides|lists|compares|gives|contains)|"
+    r"(the|this|that|your|attached|provided|given) (\w+ )?(receipt|chart|graph|diagram|document|bill|report|plot|contract|form))\b"
     r"|\d ?%|^\W*(company|date|total|address|amount|customer|name)\W* *:",
     re.IGNORECASE | re.MULTILINE,
 )

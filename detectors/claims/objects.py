@@ -8,6 +8,7 @@ light"). What the mention says goes to ``facts``:
 ``classes``     every COCO class that supports it; empty outside COCO
 ``match``       how word and class relate, see :mod:`detectors.seeing.vocabulary`; None outside COCO
 ``count``       how many, when the answer gives a plain number; None otherwise
+``exhaustive``  the count is of all there are in the picture ("There are two dogs."), not of some ("two dogs on the left")
 ``attributes``  colours
 ``negated``     the answer says it is not there
 ``hedged``      offered as a guess
@@ -23,14 +24,15 @@ from typing import TYPE_CHECKING, Any
 from detectors.claims.depiction import Stance, is_about_a_document, is_depicted, is_hedged, is_negated, sentences, stance_of
 from detectors.claims.language import parsed
 from detectors.contract import Claim
-from detectors.seeing.vocabulary import DEPICTIONS, MEANINGS, MEASURES, NOT_THINGS, THINGS, Meaning, words
+from detectors.seeing.vocabulary import DEPICTIONS, MEANINGS, MEASURES, NOT_THINGS, PICTURES, THINGS, Meaning, words
 
 if TYPE_CHECKING:
     from spacy.tokens import Span, Token
 
 _LONGEST_PHRASE = 3
 _NUMBERS = {
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12,
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12,
 }  # fmt: skip
 _COLOURS = words(
     "black white red green blue yellow orange brown grey gray pink purple beige tan gold golden silver turquoise teal maroon navy"
@@ -72,6 +74,7 @@ def _claim(text: str, mention: _Mention) -> Claim:
         "classes": known.classes if known else (),
         "match": known.match if known else None,
         "count": _count(mention),
+        "exhaustive": _is_exhaustive(head),
         "attributes": tuple(
             child.lower_ for child in head.subtree if child.lower_ in _COLOURS and child.i < mention.first.i and child.head.dep_ != "pobj"
         ),
@@ -176,6 +179,17 @@ def _count(mention: _Mention) -> int | None:
             inexact = {token.lower_ for token in child.subtree} | ({child.nbor(-1).lower_} if child.i > head.sent.start else set())
             return None if inexact & _INEXACT else _number(child.lower_)
     return 1 if "single" in words else None
+
+
+def _is_exhaustive(head: Token) -> bool:
+    """Whether a count of this noun counts all of them: an existential or "the picture shows", with nothing that narrows it."""
+    verb = head.head
+    exists = any(child.dep_ == "expl" for child in verb.children)
+    shown = verb.lemma_ in ("show", "contain", "depict", "see") and head.dep_ in ("dobj", "nsubjpass")
+    narrowed = any(child.dep_ in ("acl", "relcl", "amod") for child in head.children)
+    places = [child for token in (head, verb) for child in token.children if child.dep_ in ("prep", "advcl", "acl")]
+    inside = all(any(inner.lemma_.lower() in PICTURES for inner in place.children) for place in places)
+    return (exists or shown) and inside and not narrowed
 
 
 def _number(word: str) -> int | None:

@@ -45,6 +45,7 @@ MIN_REGION_AREA = 0.002
 MAX_BOXES = 12
 FIRST_BATCH = 32
 _PICTURES_KEPT = 64
+_EVERYDAY = tuple(dict.fromkeys((*COCO_CLASSES, *sorted(THINGS))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +109,24 @@ class ClipVerifier:
         """Support for ``name`` (singular) in an RGB picture; ``key`` is the picture's hash, ``boxes`` are extra regions."""
         regions, pictures = self._embedded(key, image, tuple(boxes))
         claimed = " ".join([*colours, name])
-        rivals = self._rivals(claimed, name, colours)
+        rivals = self._rivals(name, colours)
         names = self._embed_names([claimed, *rivals])
         logits = self._scale() * pictures @ names.T
         chances = logits.softmax(dim=-1)
         at = int(chances[:, 0].argmax())
         return Support(float(chances[at, 0]), regions[at], rivals[int(logits[at, 1:].argmax())])
 
-    def _rivals(self, claimed: str, name: str, colours: Sequence[str]) -> list[str]:
-        """The hardest other names: same thing in other colours, then the nearest in the model's own text space."""
-        coloured = [f"{colour} {name}" for colour in COLOURS if colour not in colours] if colours else []
-        prefix = f"{' '.join(colours)} " if colours else ""
+    def _rivals(self, name: str, colours: Sequence[str]) -> list[str]:
+        """The same thing in other colours, and the names nearest to this one in the model's own text space."""
         last = name.split()[-1]
         # A name that contains the claimed one, or is contained, is no rival: "table" and "dining table".
-        others = [
-            prefix + other
-            for other in (*COCO_CLASSES, *sorted(THINGS))
-            if last not in other.split() and other.split()[-1] not in name.split()
-        ]
-        others = list(dict.fromkeys(others))
-        closeness = (self._embed_names(others) @ self._embed_names([claimed]).T).squeeze(1)
+        others = [other for other in _EVERYDAY if last not in other.split() and other.split()[-1] not in name.split()]
+        closeness = (self._embed_names(others) @ self._embed_names([name]).T).squeeze(1)
         nearest = [others[int(index)] for index in closeness.topk(min(RIVALS, len(others))).indices]
-        return coloured + nearest
+        if not colours:
+            return nearest
+        recoloured = [f"{colour} {name}" for colour in COLOURS if colour not in colours]
+        return recoloured + [" ".join([*colours, other]) for other in nearest]
 
     def _scale(self) -> float:
         return float(self._model.logit_scale.exp())

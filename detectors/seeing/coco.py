@@ -133,10 +133,19 @@ def tiles(side: int, overlap: float) -> tuple[Region, ...]:
 
 def iou(first: Region, second: Region) -> float:
     """Intersection over union of two regions."""
+    shared = _shared(first, second)
+    return shared / (first[2] * first[3] + second[2] * second[3] - shared + _TINY)
+
+
+def share_within(inner: Region, outer: Region) -> float:
+    """Which share of the first region lies within the second."""
+    return _shared(inner, outer) / (inner[2] * inner[3] + _TINY)
+
+
+def _shared(first: Region, second: Region) -> float:
     width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
     height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
-    shared = max(0.0, width) * max(0.0, height)
-    return shared / (first[2] * first[3] + second[2] * second[3] - shared + _TINY)
+    return max(0.0, width) * max(0.0, height)
 
 
 def _crop(pixels: Pixels, region: Region) -> Pixels:

@@ -1,0 +1,282 @@
+"""Catches answers that name an object the picture does not show.
+
+Things within the 80 COCO classes are looked for with a COCO detector; everything else, and words wider than a COCO
+class, with an open_clip model where one is configured. Where neither can say, the claim is *not checked*.
+
+Wrong when the thing is tiny, cut off or in an unusual view (false alarms); when something that looks alike stands
+there, such as a bench for a chair (misses); and when the answer means a class wider than its word. Material, brand,
+action and relation words are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from detectors.calibration import Calibration
+from detectors.contract import (
+    Case,
+    Claim,
+    Detector,
+    DetectorOptions,
+    DetectorUnavailable,
+    EvidenceFile,
+    EvidenceUnreadable,
+    Finding,
+    Place,
+    Verdict,
+    not_checked,
+)
+from detectors.pictures import open_picture
+from detectors.seeing.coco import Box, CocoDetector, Sight, iou, share_within
+from detectors.seeing.vocabulary import meaning_of, words
+
+if TYPE_CHECKING:
+    from detectors.seeing.clip import ClipVerifier, Support
+
+NO_OPEN_VOCABULARY = "no open-vocabulary weights are configured"
+# A box of this score is worth showing to a person, below it there is nothing to point at.
+SHOWN_SCORE = 0.15
+# "There is no dog" is called wrong only when a box is as sure as this.
+CLEARLY_THERE = 0.5
+# Counting, measured in benchmarks/TUNING.md. More than stated: boxes this sure that overlap at most so far.
+COUNTED_SCORE = 0.5
+COUNTED_OVERLAP = 0.2
+TOO_FEW_STATED = 0.95
+# Fewer than stated: one thing this sure, and outside it not even a box of FAINT_SCORE.
+ALONE_SCORE = 0.8
+FAINT_SCORE = 0.1
+TOO_MANY_STATED = 0.9
+# A guess ("possibly a cup") that fails is half as bad as an assertion: its odds are halved.
+HEDGED_ODDS = 0.5
+_SIGHTS_KEPT = 256
+_PLURAL = words("people skis scissors cattle")
+_UNCOUNTED = words("broccoli luggage furniture cutlery silverware tableware food fruit livestock wildlife")
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one picture says about one claim: the probability that the thing is absent, how sure a sighting, where, in words."""
+
+    absent: float
+    sure: float
+    place: Place
+    seen: str
+    missing: str
+
+
+class ObjectHallucination(Detector):
+    """Judges object claims against pictures."""
+
+    name: ClassVar[str] = "object_hallucination"
+    version: ClassVar[str] = "1.0.0"
+    kinds: ClassVar[frozenset[str]] = frozenset({"object"})
+    families: ClassVar[frozenset[str]] = frozenset({"image"})
+    seconds_per_case: ClassVar[float] = 0.8
+
+    def __init__(self, options: DetectorOptions) -> None:
+        super().__init__(options)
+        self._coco: CocoDetector | None = None
+        self._clip: ClipVerifier | None = None
+        self._without_coco = ""
+        self._calibration = Calibration.load(self.name)
+        self._sights: OrderedDict[str, Sight] = OrderedDict()
+
+    def load(self) -> None:
+        """Load the COCO detector, and CLIP where it is configured. One of them is enough."""
+        if self.options.clip_model or self.options.clip_pretrained:
+            from detectors.seeing.clip import ClipVerifier
+
+            self._clip = ClipVerifier.open(self.options, self.name)
+        try:
+            self._coco = CocoDetector.open(self.options.object_model, self.name, self.options.threads)
+        except ModuleNotFoundError as error:
+            self._miss_coco(DetectorUnavailable(self.name, f"Python package {error.name}", "pip install 'groundwatch[lite]'"))
+        except DetectorUnavailable as error:
+            self._miss_coco(error)
+
+    def _miss_coco(self, error: DetectorUnavailable) -> None:
+        if self._clip is None or self.options.object_model:
+            raise error
+        self._without_coco = str(error)
+
+    @property
+    def weights_version(self) -> str:
+        """COCO detector and CLIP model, as far as loaded."""
+        return " ".join(part.version for part in (self._coco, self._clip) if part is not None)
+
+    def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
+        """One finding a claim. A thing counts as seen when any of the pictures shows it."""
+        return [self._judge_claim(case.evidence_of(*self.families), claim) for claim in claims]
+
+    def _judge_claim(self, pictures: Sequence[EvidenceFile], claim: Claim) -> Finding:
+        cited = {place.evidence for place in claim.citations}
+        looks: list[_Look] = []
+        unreadable: list[EvidenceUnreadable] = []
+        for picture in [picture for picture in pictures if picture.id in cited] or pictures:
+            try:
+                look = self._look(picture, claim)
+            except EvidenceUnreadable as error:
+                unreadable.append(error)
+                continue
+            if isinstance(look, str):
+                return not_checked(claim, look, Place(picture.id))
+            looks.append(look)
+        best = min(looks, key=lambda look: look.absent, default=None)
+        if best is None:
+            return not_checked(claim, str(unreadable[0]))
+        if unreadable and best.absent >= self._calibration.threshold:
+            # It may be in the picture that could not be opened.
+            return not_checked(claim, str(unreadable[0]), Place(unreadable[0].evidence))
+        return self._finding(claim, best, pictures)
+
+    def _look(self, picture: EvidenceFile, claim: Claim) -> _Look | str:
+        """What the picture says, or the reason why nothing here can tell."""
+        classes, match = _classes(claim)
+        if not classes or self._coco is None:
+            return self._ask_clip(picture, claim) if self._clip is not None else self._without_coco or NO_OPEN_VOCABULARY
+        look = self._ask_coco(picture, claim, classes)
+        if match == "near" and look.absent >= self._calibration.threshold:
+            if self._clip is not None:
+                return self._ask_clip(picture, claim)
+            return f"{claim.text!r} can mean more than the {' or '.join(classes)} that was looked for; {NO_OPEN_VOCABULARY}"
+        return look
+
+    def _ask_coco(self, picture: EvidenceFile, claim: Claim, classes: tuple[str, ...]) -> _Look:
+        sight = self._sight(picture)
+        evidence = max(sight.evidence[name] for name in classes)
+        peak = max(sight.best[name] for name in classes)
+        box = next(iter(sight.boxes_of(classes)), None)
+        shown = box if box is not None and box.score >= SHOWN_SCORE else None
+        noun = _noun(claim)
+        strongest = max(classes, key=lambda name: sight.evidence[name])
+        found = _found(noun) if noun == strongest else f"{_found(strongest)} for {noun!r}"
+        return _Look(
+            absent=self._calibration.apply(-evidence),
+            sure=box.score if box is not None else 0.0,
+            place=Place(picture.id, shown.region if shown else None),
+            seen=f"{found} in the picture (detection score {peak:.2f})",
+            missing=f"No {noun} {_was(noun)} found in the picture: the best match scores {peak:.2f}",
+        )
+
+    def _ask_clip(self, picture: EvidenceFile, claim: Claim) -> _Look:
+        assert self._clip is not None  # noqa: S101 - both callers have just asked
+        image = open_picture(picture)
+        boxes: tuple[Box, ...] = self._sight(picture).boxes if self._coco is not None else ()
+        noun = _noun(claim)
+        colours = tuple(claim.facts.get("attributes", ()))
+        support: Support = self._clip.verify(image, picture.sha256, noun, colours, [box.region for box in boxes])
+        named = " ".join([*colours, noun])
+        return _Look(
+            absent=1.0 - support.probability,
+            sure=support.probability,
+            place=Place(picture.id, support.region),
+            seen=f"A region of the picture matches {named!r} better than its rivals (probability {support.probability:.2f})",
+            missing=f"No region of the picture matches {named!r}: the best one fits {support.rival!r} better or as well "
+            f"(probability {support.probability:.2f})",
+        )
+
+    def _finding(self, claim: Claim, look: _Look, pictures: Sequence[EvidenceFile]) -> Finding:
+        threshold = self._calibration.threshold
+        if claim.facts.get("negated"):
+            return self._negated(claim, look)
+        if look.absent < threshold:
+            return self._miscounted(claim, look, pictures) or Finding(claim, "supported", look.absent, f"{look.seen}.", look.place)
+        if claim.facts.get("depicted"):
+            return not_checked(claim, "only a likeness of it is claimed, which a detector of real things may not see", look.place)
+        score = look.absent
+        if claim.facts.get("hedged"):
+            odds = HEDGED_ODDS * score / max(1e-9, 1 - score)
+            score = odds / (1 + odds)
+        verdict: Verdict = "hallucinated" if score >= threshold else "supported"
+        error = "object" if verdict == "hallucinated" else None
+        return Finding(claim, verdict, score, f"{look.missing}.", look.place, error)
+
+    def _negated(self, claim: Claim, look: _Look) -> Finding:
+        """The answer says it is not there: wrong only where it clearly is."""
+        threshold = self._calibration.threshold
+        score = 1.0 - look.absent
+        if score >= threshold and look.sure < CLEARLY_THERE:
+            return not_checked(claim, "the answer says it is absent, and the picture does not clearly show otherwise", look.place)
+        if score >= threshold:
+            return Finding(claim, "hallucinated", score, f"The answer says there is none, but {_lower(look.seen)}.", look.place, "object")
+        return Finding(claim, "supported", score, f"{look.missing}, as the answer says.", look.place)
+
+    def _miscounted(self, claim: Claim, look: _Look, pictures: Sequence[EvidenceFile]) -> Finding | None:
+        """An error where the answer gives a number and the picture clearly shows another: more, or one instead of several."""
+        stated = claim.facts.get("count")
+        if (
+            not isinstance(stated, int)
+            or self._coco is None
+            or len(pictures) != 1
+            or claim.facts.get("hedged")
+            or claim.facts.get("depicted")
+        ):
+            return None
+        classes, match = _classes(claim)
+        boxes = self._sight(pictures[0]).boxes_of(classes)
+        noun = _noun(claim)
+        if stated >= 2 and match in ("exact", "synonym", "hyponym") and is_alone(boxes):
+            why = f"The answer counts {stated}, but a single {noun} is clearly seen and no trace of another."
+            return Finding(claim, "hallucinated", TOO_MANY_STATED, why, Place(pictures[0].id, boxes[0].region), "value")
+        seen = count_apart(boxes)
+        if match not in ("exact", "synonym") or not claim.facts.get("exhaustive") or len(seen) <= stated:
+            return None
+        why = f"The answer counts {stated}, but {len(seen)} of the kind {noun!r} stand clearly apart."
+        return Finding(claim, "hallucinated", TOO_FEW_STATED, why, Place(pictures[0].id, seen[stated].region), "value")
+
+    def _sight(self, picture: EvidenceFile) -> Sight:
+        known = self._sights.get(picture.sha256)
+        if known is None:
+            assert self._coco is not None  # noqa: S101 - callers check
+            known = self._coco.look(open_picture(picture))
+            self._sights[picture.sha256] = known
+        self._sights.move_to_end(picture.sha256)
+        while len(self._sights) > _SIGHTS_KEPT:
+            self._sights.popitem(last=False)
+        return known
+
+
+def _classes(claim: Claim) -> tuple[tuple[str, ...], str | None]:
+    """COCO classes that support the claim; a claim without facts (a caller's own) is looked up by its text."""
+    if "classes" in claim.facts:
+        return tuple(claim.facts["classes"]), claim.facts.get("match")
+    meaning = meaning_of(claim.text.lower().strip())
+    return ((), None) if meaning is None else (meaning.classes, meaning.match)
+
+
+def count_apart(boxes: Sequence[Box]) -> list[Box]:
+    """Sure boxes of the whole picture that barely overlap, best first: at least so many things are there."""
+    apart: list[Box] = []
+    for box in boxes:
+        if box.whole and box.score >= COUNTED_SCORE and all(iou(box.region, other.region) < COUNTED_OVERLAP for other in apart):
+            apart.append(box)
+    return apart
+
+
+def is_alone(boxes: Sequence[Box]) -> bool:
+    """Whether the best box, a sure one, has no other beside it. Boxes within it are its parts, seen in a tile."""
+    if not boxes or boxes[0].score < ALONE_SCORE:
+        return False
+    main = boxes[0].region
+    return all(box.score < FAINT_SCORE or share_within(box.region, main) > 0.7 or iou(box.region, main) >= 0.3 for box in boxes[1:])
+
+
+def _noun(claim: Claim) -> str:
+    return str(claim.facts.get("noun") or claim.text)
+
+
+def _was(noun: str) -> str:
+    return "were" if noun in _PLURAL else "was"
+
+
+def _found(noun: str) -> str:
+    if noun in _PLURAL | _UNCOUNTED:
+        return f"{noun.capitalize()} {_was(noun)} found"
+    return f"{'An' if noun[:1] in 'aeiou' else 'A'} {noun} was found"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
