@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     batch_size: int = Field(8, ge=1, le=256, description="Responses in one micro-batch.")
     item_timeout_s: float = Field(120.0, gt=0, description="Seconds one response may take in a worker before it counts as poison.")
     detect_share: Ratio = Field(1.0, description="Share of assistive responses that are checked; higher risks are always checked.")
+    detect_max_wait_s: int = Field(0, ge=0, description="Wait in the queue after which assistive responses are over budget; 0 = never.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
     precision: Literal["auto", "single", "half"] = Field("auto", description="auto = half on a GPU, single elsewhere.")
     threads: int = Field(0, ge=0, description="Threads a worker's models use; 0 = the libraries' choice.")

@@ -1,0 +1,336 @@
+"""The detect driver: asks the store what is due, has it judged, writes outcomes, moves the cursor.
+
+It may be killed anywhere. A response is due until the cursor has passed it, the cursor moves only behind written
+outcomes, and what already has an outcome is skipped, so nothing is lost; outcomes go in under a token made of what they
+are about, so nothing is doubled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from monitor.clock import Clock
+from monitor.detect.bench import catalogue_of
+from monitor.detect.cases import visible
+from monitor.detect.engine import DetectorReport, Engine, Finished, WorkItem, outcome_of
+from monitor.detect.local import LocalEngine
+from monitor.detect.policy import DetectionPolicy
+from monitor.detect.progress import OpenWork
+from monitor.detect.wire import CATALOGUE_MODULE, Judgement, config_of
+from monitor.errors import SettingsInvalid, StoreUnavailable
+from monitor.findings import OutcomeRecord, OutcomeState
+from monitor.metadata.cursors import DetectionCursors
+from monitor.metadata.database import Database
+from monitor.records import encode_response
+from monitor.settings import Settings
+from monitor.store.rows import SpooledResponse
+
+# Batches that wait for each worker: enough that none idles, few enough that a stop loses little.
+_BATCHES_AHEAD = 4
+# ClickHouse likes few large inserts, people like to see verdicts soon.
+_WRITE_AT = 500
+_WRITE_EVERY_S = 1.0
+_COLLECT_S = 0.25
+_IDLE_POLL_S = 1.0
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+_log = structlog.get_logger(__name__)
+
+
+class DueReader(Protocol):
+    """What the driver reads; :class:`monitor.store.reading.Reader` has it."""
+
+    def sidecars(self) -> list[str]:
+        """Every sidecar that has records in the store."""
+        ...
+
+    def due(self, sidecar: str, after: int, limit: int) -> list[SpooledResponse]:
+        """Records of one sidecar after a sequence, in order."""
+        ...
+
+    def outcome_states(self, project: str, response_ids: Sequence[str]) -> dict[str, dict[str, OutcomeState]]:
+        """State by response and detector, where there is an outcome."""
+        ...
+
+
+class OutcomeWriter(Protocol):
+    """What the driver writes; :class:`monitor.store.writer.Writer` has it."""
+
+    def insert_outcomes(self, outcomes: Sequence[OutcomeRecord], token: str) -> None:
+        """The same outcomes under the same token arrive once."""
+        ...
+
+
+class OnDeadLetter(Protocol):
+    """Takes what was given up; ``stage`` is ``detect``, ``payload`` the record's JSON."""
+
+    def __call__(self, project: str, stage: str, response_id: str, detector: str | None, reason: str, payload: str | None) -> None:
+        """Keep the letter."""
+        ...
+
+
+class DetectorStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a detector can run here. ``available`` stays True until a worker has found that it cannot."""
+
+    name: str
+    failure: str
+    version: str | None
+    weights_version: str | None
+    available: bool
+    reason: str | None
+
+
+class DetectCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """Since the start: outcomes by (detector, state), dead letters, worker restarts; and what is open now."""
+
+    outcomes: dict[tuple[str, OutcomeState], int]
+    dead_letters: int
+    worker_restarts: int
+    open_responses: int
+
+
+class Driver:
+    """One thread, in the leading process only.
+
+    Raises:
+        SettingsInvalid: a configured detector does not exist.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        reader: DueReader,
+        writer: OutcomeWriter,
+        database: Database,
+        clock: Clock,
+        on_dead_letter: OnDeadLetter,
+        engine: Engine | None = None,
+        catalogue: str = CATALOGUE_MODULE,
+    ) -> None:
+        self._settings = settings
+        self._reader = reader
+        self._writer = writer
+        self._clock = clock
+        self._on_dead_letter = on_dead_letter
+        self._cursors = DetectionCursors(database, clock)
+        self._policy = DetectionPolicy(settings.detect_share, settings.detect_max_wait_s, clock)
+        self._failures = failures_of(settings.detectors, catalogue)
+        config = config_of(settings, with_store=True)
+        self._engine: Engine = engine or LocalEngine(config, settings.workers, settings.item_timeout_s, clock)
+        self._window = settings.batch_size * max(1, settings.workers) * _BATCHES_AHEAD
+        self._work = OpenWork({})
+        self._unwritten: list[OutcomeRecord] = []
+        self._batch: tuple[list[OutcomeRecord], str] | None = None
+        self._written_at = self._polled_at = 0.0
+        self._outcomes: Counter[tuple[str, OutcomeState]] = Counter()
+        self._dead_letters = 0
+        self._stopping = threading.Event()
+        self._drain, self._stop_within_s = True, 30.0
+        self._thread: threading.Thread | None = None
+
+    # --- outside --------------------------------------------------------------------------------------------------
+
+    @property
+    def enabled(self) -> bool:
+        """With no workers or no detectors, detection is off and everything stays pending."""
+        return self._settings.workers > 0 and bool(self._settings.detectors)
+
+    def start(self) -> None:
+        """Start the thread and the workers; does nothing where detection is off."""
+        if self.enabled and self._thread is None:
+            self._stopping.clear()
+            self._thread = threading.Thread(target=self._run, name="detect-driver", daemon=True)
+            self._thread.start()
+
+    def stop(self, drain: bool = True, timeout_s: float = 30.0) -> None:
+        """End the thread: after the batches at work (``drain``), or at once. What was not judged is due again later."""
+        self._drain, self._stop_within_s = drain, timeout_s
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s + 10.0)
+            self._thread = None
+
+    def undetected(self) -> int:
+        """Responses read from the store whose detection has not ended."""
+        return len(self._work)
+
+    def counters(self) -> DetectCounters:
+        """For metrics."""
+        return DetectCounters(
+            outcomes=dict(self._outcomes),
+            dead_letters=self._dead_letters,
+            worker_restarts=self._engine.restarts,
+            open_responses=len(self._work),
+        )
+
+    def detector_status(self) -> list[DetectorStatus]:
+        """One entry a configured detector, in the order of the settings."""
+        return [self._status(name, failure, self._engine.reports.get(name)) for name, failure in self._failures.items()]
+
+    def _status(self, name: str, failure: str, report: DetectorReport | None) -> DetectorStatus:
+        known = report or DetectorReport()
+        reason = known.reason if known.available is not None else "not loaded yet"
+        if not self.enabled:
+            reason = "detection is off (workers = 0)"
+        return DetectorStatus(
+            name=name,
+            failure=failure,
+            version=known.version,
+            weights_version=known.weights_version,
+            available=self.enabled and known.available is not False,
+            reason=reason,
+        )
+
+    # --- the thread -----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE_S
+        started = False
+        while not self._stopping.is_set():
+            try:
+                if not started:
+                    self._begin()
+                    started = True
+                self.turn()
+                pause = _FIRST_PAUSE_S
+            except StoreUnavailable as error:
+                # Everything that is open stays in memory and goes on where it was.
+                _log.warning("detection waits for the store", cause=str(error), pause_s=round(pause, 1))
+                pause = self._pause(pause)
+            except Exception:  # noqa: BLE001 - the thread must outlive any fault: it forgets what is open and starts again from the cursor
+                _log.exception("detection starts again", pause_s=round(pause, 1))
+                self._engine.stop(drain=False)
+                started = False
+                pause = self._pause(pause)
+        self._end()
+
+    def _pause(self, pause: float) -> float:
+        # Jitter, so that several services do not come back to a store all at once.
+        self._stopping.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
+        return min(_LONGEST_PAUSE_S, pause * 2)
+
+    def _begin(self) -> None:
+        self._work = OpenWork(self._cursors.all())
+        self._unwritten, self._batch = [], None
+        self._engine.start()
+        # Loading now makes the first response as quick as the others, and tells the status page what can run.
+        for detector in self._settings.detectors:
+            self._engine.submit(detector, [])
+
+    def _end(self) -> None:
+        self._take(self._engine.stop(drain=self._drain, timeout_s=self._stop_within_s))
+        if not self._drain:
+            return
+        try:
+            self._write(everything=True)
+            self._save_cursors()
+        except StoreUnavailable as error:
+            _log.warning("outcomes were not written at the stop; their responses are due again", cause=str(error))
+
+    def turn(self) -> None:
+        """One round: read what is due, hand it out, take results, write them, move the cursors."""
+        self._fill()
+        self._take(self._engine.collect(_COLLECT_S))
+        self._write(everything=False)
+        self._save_cursors()
+
+    def _fill(self) -> None:
+        room = self._window - len(self._work)
+        now = time.monotonic()
+        if room < self._window // 2 or now < self._polled_at:
+            return
+        found = 0
+        for sidecar in self._reader.sidecars():
+            progress = self._work.progress(sidecar)
+            page = self._reader.due(sidecar, progress.read, room - found) if room > found else []
+            self._plan(page)
+            found += len(page)
+        self._polled_at = now + (_COLLECT_S if found else _IDLE_POLL_S)
+
+    def _plan(self, page: Sequence[SpooledResponse]) -> None:
+        ended: dict[str, dict[str, dict[str, OutcomeState]]] = {}
+        for project in {response.project for response in page}:
+            ended[project] = self._reader.outcome_states(project, [r.record.id for r in page if r.project == project])
+        batches: dict[str, list[WorkItem]] = {}
+        for response in page:
+            known = ended[response.project].get(response.record.id, {})
+            fresh = self._work.add(response, [name for name in self._settings.detectors if name not in known])
+            item = WorkItem(project=response.project, record=visible(response.record))
+            if (left_out := self._policy.left_out(response)) is not None:
+                judgement = Judgement(state=left_out[0], reason=left_out[1])
+                self._unwritten += [outcome_of(item, name, judgement, self._clock.now()) for name in fresh]
+                continue
+            for name in fresh:
+                batches.setdefault(name, []).append(item)
+        size = self._settings.batch_size
+        for name, items in batches.items():
+            for start in range(0, len(items), size):
+                self._engine.submit(name, items[start : start + size])
+
+    def _take(self, finished: Sequence[Finished]) -> None:
+        for one in finished:
+            self._unwritten += one.outcomes
+            if one.poison:
+                for outcome in one.outcomes:
+                    self._bury(outcome)
+
+    def _bury(self, outcome: OutcomeRecord) -> None:
+        response = self._work.response(outcome.project, outcome.response_id)
+        payload = None if response is None else _payload(response)
+        self._dead_letters += 1
+        self._on_dead_letter(outcome.project, "detect", outcome.response_id, outcome.detector, outcome.reason or "failed", payload)
+
+    def _write(self, *, everything: bool) -> None:
+        due = everything or len(self._unwritten) >= _WRITE_AT or time.monotonic() - self._written_at >= _WRITE_EVERY_S
+        while self._batch is not None or (due and self._unwritten):
+            if self._batch is None:
+                # Kept as it is until the store has it: a retry must be the same rows under the same token.
+                self._batch = (self._unwritten, token_of(self._unwritten))
+                self._unwritten = []
+            outcomes, token = self._batch
+            self._writer.insert_outcomes(outcomes, token)
+            self._batch = None
+            self._written_at = time.monotonic()
+            for outcome in outcomes:
+                self._outcomes[outcome.detector, outcome.state] += 1
+                self._work.end((outcome.project, outcome.response_id, outcome.detector))
+
+    def _save_cursors(self) -> None:
+        for sidecar, progress in self._work.sidecars.items():
+            if progress.reached > progress.saved:
+                self._cursors.advance(sidecar, progress.reached)
+                progress.saved = progress.reached
+
+
+def failures_of(detectors: Sequence[str], catalogue: str = CATALOGUE_MODULE) -> dict[str, str]:
+    """What each of these detectors catches. Raises SettingsInvalid for a name that is in no catalogue."""
+    known = catalogue_of(catalogue).CATALOGUE
+    for name in detectors:
+        if name not in known:
+            raise SettingsInvalid("GROUNDWATCH_DETECTORS", name, "there is no such detector", f"Choose from {', '.join(known)}")
+    return {name: known[name].failure for name in detectors}
+
+
+def token_of(outcomes: Sequence[OutcomeRecord]) -> str:
+    """Names a batch by what it is about: the same judgements made twice are one batch."""
+    digest = hashlib.sha256()
+    for outcome in outcomes:
+        about = (outcome.project, outcome.response_id, outcome.detector, outcome.detector_version, outcome.weights_version, outcome.state)
+        digest.update("\x1f".join(about).encode() + b"\x1e")
+    return digest.hexdigest()
+
+
+def _payload(response: SpooledResponse) -> str | None:
+    try:
+        return encode_response(response.record).decode()
+    except (OverflowError, ValueError):
+        return None  # the very reason it was given up may be that it cannot be written; the letter names the id
