@@ -23,6 +23,8 @@ PAGES = {
 EVERYTHING = "All"
 LAST = "last_filters"
 FLASH = "flash"
+SEND_ONE = """curl -X POST http://127.0.0.1:4318/v1/responses -H 'Content-Type: application/json' \\
+  -d '{"id": "first-1", "time": "2026-01-31T08:00:00Z", "workflow": "image-qa", "answer": {"text": "A cat sits on a red chair."}}'"""
 
 
 def now() -> datetime:
@@ -38,7 +40,7 @@ def zone() -> tzinfo:
         return UTC
 
 
-def put(*parts: str) -> None:
+def put(*parts: str | None) -> None:
     """Write markup; plain strings among the parts are escaped."""
     st.html(markup.join(parts))
 
@@ -160,7 +162,7 @@ def _choice(label: str, name: str, offered: list[str], chosen: str | None, say_a
 
 def _more(filters: Filters, offered: Facets, detailed: bool) -> None:
     inside = [name for name in ("cohort", "risk", "modality", "text", "min_score") if name in filters.narrowed]
-    with st.popover(f"More ({len(inside)})" if inside else "More", icon=":material/tune:"):
+    with st.popover(f"More ({len(inside)})" if inside else "More", icon=":material/tune:", key="filter_more"):
         pairs = [f"{key}:{value}" for key, values in offered.cohorts.items() for value in values]
         st.session_state["filter_cohort"] = list(filters.cohort)
         options = list(dict.fromkeys([*pairs, *filters.cohort]))
@@ -179,3 +181,13 @@ def _number(text: str | None) -> float:
         return min(1.0, max(0.0, float(text or 0)))
     except ValueError:
         return 0.0
+
+
+def nothing_found(filters: Filters, now: datetime) -> None:
+    """What to do when the window holds nothing."""
+    if filters.narrowed:
+        chosen = "; ".join(f"{wording.plain(name)}: {value}" for name, value in filters.narrowed.items())
+        say(f"No responses in the {filters.describe(now)} match", f"{chosen}. Clear the filters, or choose a longer range.")
+        return
+    address = api.base_url()
+    say(f"No responses in the {filters.describe(now)}", "Send one:", code=SEND_ONE.replace(api.DEFAULT_URL, address))

@@ -1,0 +1,170 @@
+"""Shows one piece of evidence with the places that findings point to: boxes, pages, play positions, marked text."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboards import api, frame, markup, pictures, wording
+from dashboards.bodies import EvidenceView, FindingView
+
+TICK_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A finding with the claim it is about; ``chosen`` belongs to the claim the reader looks at."""
+
+    finding: FindingView
+    claim: str
+    chosen: bool
+    blind: bool = False
+
+    @property
+    def tone(self) -> str:
+        """The verdict, or ``unseen`` while the reviewer must not know it."""
+        return "unseen" if self.blind else self.finding.verdict
+
+    @property
+    def title(self) -> str:
+        """Verdict and claim in a line; only the claim while it is blind."""
+        return self.claim if self.blind else f"{wording.verdict(self.finding.verdict)}: {self.claim}"
+
+
+def pick(evidence: Sequence[EvidenceView], places: Sequence[Place], key: str) -> EvidenceView | None:
+    """Let the reader choose the source; the one the chosen claim rests on comes first."""
+    if not evidence:
+        frame.say("No evidence was logged with this response", "Without evidence no detector can check it.", "warn")
+        return None
+    by_id = {item.id: item for item in evidence}
+    wanted = next((p.finding.evidence_id for p in places if p.chosen and p.finding.evidence_id in by_id), evidence[0].id)
+    if len(evidence) == 1:
+        return evidence[0]
+    # The key holds the wanted source, so choosing another claim moves on while a choice by hand stays.
+    name = st.selectbox(
+        "Evidence",
+        list(by_id),
+        index=list(by_id).index(wanted or evidence[0].id),
+        format_func=lambda item: _title(by_id[item]),
+        key=f"{key}_{wanted}",
+        label_visibility="collapsed",
+    )
+    return by_id[name]
+
+
+def _title(item: EvidenceView) -> str:
+    role = "" if item.role == "source" else f", {item.role.replace('_', ' ')}"
+    return f"{item.title or item.id} ({item.media_type}{role})"
+
+
+def show(item: EvidenceView, places: Sequence[Place]) -> None:
+    """Draw the source according to its family, with the places found in it."""
+    here = [place for place in places if place.finding.evidence_id in (item.id, None)]
+    frame.put(markup.el("div", _title(item), cls="gw-label"))
+    try:
+        if item.text is not None:
+            _text(item, here)
+        elif item.url is None:
+            frame.say(
+                "The bytes of this evidence are not stored", "Upload them with PUT /v1/evidence/{sha256}; detectors need them too.", "warn"
+            )
+        elif item.family == "image":
+            _picture(item.url, here, None, item)
+        elif item.family == "document":
+            _document(item.url, here, item)
+        elif item.family in ("audio", "video"):
+            _recording(item, item.url, here)
+        else:
+            frame.say("This kind of evidence has no view", item.media_type)
+    except api.ApiFailed as error:
+        frame.say(error.title, error.detail, "warn")
+    except pictures.PictureUnreadable as error:
+        frame.say("The picture cannot be read", str(error), "warn")
+
+
+def _picture(url: str, places: Sequence[Place], page: int | None, item: EvidenceView) -> None:
+    picture = pictures.open_picture(api.picture(url, page=page))
+    boxes = [
+        pictures.Box(place.finding.region, place.tone, _box_label(place), place.chosen)
+        for place in places
+        if place.finding.region is not None and (page is None or (place.finding.page or 1) == page)
+    ]
+    drawn = pictures.with_boxes(picture, boxes)
+    bold = [box for box in boxes if box.chosen]
+    about = f"{len(boxes)} regions marked, {len(bold)} of the chosen claim" if boxes else "no region marked"
+    st.image(drawn, width="stretch", alt=f"Evidence {item.title or item.id}: {about}")
+    if bold and (near := pictures.closer(drawn, bold[0].region)) is not None:
+        st.caption("The chosen region, closer:")
+        st.image(near, width="content", alt="The chosen region, enlarged")
+    if not boxes:
+        st.caption("No finding points to a place in this picture.")
+
+
+def _box_label(place: Place) -> str:
+    if place.blind:
+        return ""
+    return f"{wording.VERDICTS.get(place.finding.verdict, ('', place.finding.verdict))[1]}: {place.claim}"
+
+
+def _document(url: str, places: Sequence[Place], item: EvidenceView) -> None:
+    found = sorted({place.finding.page or 1 for place in places if place.finding.page or place.finding.region})
+    wanted = next((place.finding.page or 1 for place in places if place.chosen and (place.finding.page or place.finding.region)), 1)
+    pages = item.metadata.get("pages")
+    last = pages if isinstance(pages, int) and pages > 0 else max([wanted, *found, 1])
+    limit = last if isinstance(pages, int) else 9999
+    number = int(st.number_input("Page", 1, limit, wanted, key=f"page_{item.id}_{wanted}", width=130))
+    if found:
+        st.caption("Pages with findings: " + ", ".join(map(str, found)))
+    _picture(url, places, number, item)
+    for place in places:
+        if place.chosen and place.finding.quote:
+            frame.put(markup.el("div", f"Found text: “{place.finding.quote}”", cls="gw-question"))
+
+
+def _recording(item: EvidenceView, url: str, places: Sequence[Place]) -> None:
+    content = api.media(url)
+    timed = [place for place in places if place.finding.time is not None]
+    chosen = next((place.finding.time for place in timed if place.chosen), None)
+    start = chosen[0] if chosen else 0.0
+    player = st.video if item.family == "video" else st.audio
+    player(content, format=item.media_type, start_time=start)
+    if chosen:
+        st.caption(f"Starts at {wording.media_time(chosen[0])}, where the chosen claim's finding points.")
+    length = _length(item, content, [place.finding.time[1] for place in timed if place.finding.time])
+    if length:
+        frame.put(markup.timeline(length, [(*p.finding.time, p.tone, p.title) for p in timed if p.finding.time], chosen))
+    rows = [
+        [f"{wording.media_time(p.finding.time[0])}–{wording.media_time(p.finding.time[1])}", p.finding.quote or wording.UNKNOWN, p.claim]
+        for p in sorted(timed, key=lambda place: place.finding.time or (0, 0))
+        if p.finding.time and (p.chosen or not any(place.chosen for place in timed))
+    ]
+    if rows:
+        frame.put(markup.table(["At", "Heard", "Claim"], rows))
+    elif not timed:
+        st.caption("No finding points to a time in this recording.")
+
+
+def _length(item: EvidenceView, content: bytes, ends: Sequence[float]) -> float | None:
+    """Seconds from the metadata or a WAV header; else up to the last finding, rounded up, so the strip has a scale."""
+    known = item.metadata.get("duration_s")
+    if isinstance(known, (int, float)) and known > 0:
+        return float(known)
+    try:
+        with wave.open(io.BytesIO(content)) as file:
+            return float(file.getnframes() / file.getframerate())
+    except (wave.Error, EOFError, ZeroDivisionError):
+        return (max(ends) // TICK_S + 1) * TICK_S if ends else None
+
+
+def _text(item: EvidenceView, places: Sequence[Place]) -> None:
+    span = next((place.finding.evidence_span for place in places if place.chosen and place.finding.evidence_span), None)
+    frame.put(markup.marked(item.text or "", span))
+    if span is None:
+        quote = next((place.finding.quote for place in places if place.chosen and place.finding.quote), None)
+        st.caption("No finding of the chosen claim points to a place in this text." if quote is None else "The finding quotes:")
+        if quote:
+            frame.put(markup.el("div", quote, cls="gw-question"))
