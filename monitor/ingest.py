@@ -7,7 +7,6 @@ bytes, and only when the spool has synced them to disk is an item ``accepted``.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -16,7 +15,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from monitor.clock import Clock
-from monitor.errors import BodyTooLarge, BodyUnsupported, EvidenceRefused, RecordInvalid
+from monitor.errors import BodyTooLarge, BodyUnsupported, RecordInvalid
+from monitor.evidence import reference_allowed
 from monitor.records import ResponseRecord, encode_response, parse_response
 from monitor.settings import Settings
 
@@ -94,9 +94,6 @@ class Ingest:
             except RecordInvalid as error:
                 fates[index] = _refused(index, _id_of(raw), error.field, error.problem, error.remedy)
                 continue
-            except EvidenceRefused as error:
-                fates[index] = _refused(index, _id_of(raw), "evidence", f"{error.evidence}: {error.problem}", error.remedy)
-                continue
             if record.id in seen:
                 fates[index] = Fate(index=index, id=record.id, status="duplicate")
                 continue
@@ -138,20 +135,9 @@ class Ingest:
         if uri.startswith("file:"):
             problem = "file: is for corpora on this machine, not for the network"
             raise RecordInvalid(field, problem, "Upload the file with PUT /v1/evidence/{sha256} and send sha256:<hex>")
-        if not allowed(uri, self._settings.evidence_prefixes):
+        if not reference_allowed(uri, self._settings.evidence_prefixes):
             problem = f"{uri[:200]!r} is under no allowed prefix"
             raise RecordInvalid(field, problem, "Upload the file, or ask the operator to add its prefix to GROUNDWATCH_EVIDENCE_PREFIXES")
-
-
-def allowed(uri: str, prefixes: Sequence[str]) -> bool:
-    """Whether a reference lies under one of the operator's prefixes.
-
-    A prefix ends at a path boundary (``s3://bucket`` does not allow ``s3://bucket-of-others``), and a reference that
-    climbs with ``..`` lies nowhere.
-    """
-    if ".." in re.split(r"[/\\]|%2f|%5c", uri.replace("%2e", ".").replace("%2E", "."), flags=re.IGNORECASE):
-        return False
-    return any(uri == prefix or uri.startswith(prefix if prefix.endswith("/") else prefix + "/") for prefix in prefixes if prefix)
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
