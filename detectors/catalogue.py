@@ -22,7 +22,9 @@ class Entry:
 
 
 CATALOGUE: dict[str, Entry] = {
-    "object_hallucination": Entry("detectors.object_hallucination:ObjectHallucination", "lite", "names an object the picture does not show"),
+    "object_hallucination": Entry(
+        "detectors.object_hallucination:ObjectHallucination", "lite", "names an object the picture does not show"
+    ),
     "ocr_mismatch": Entry("detectors.ocr_mismatch:OcrMismatch", "lite", "gives a text, number, date or name the page does not print"),
     "quote_mismatch": Entry("detectors.quote_mismatch:QuoteMismatch", "lite", "quotes words, or a time, the recording does not have"),
 }

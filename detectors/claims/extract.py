@@ -50,5 +50,7 @@ def complete(given: Sequence[Claim], answer: str, families: Iterable[str]) -> tu
             completed.append(replace(claim, span=span, kind=claim.kind or "statement", given=True))
         for number, part in enumerate(parts, start=1):
             inside = (start + part.span[0], start + part.span[1]) if part.span and start >= 0 else span
-            completed.append(replace(part, id=f"{claim.id}.{number}", span=inside, citations=claim.citations, speaker=claim.speaker, given=True))
+            completed.append(
+                replace(part, id=f"{claim.id}.{number}", span=inside, citations=claim.citations, speaker=claim.speaker, given=True)
+            )
     return tuple(completed)
