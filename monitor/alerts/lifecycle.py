@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -76,13 +76,13 @@ class Lifecycle:
         """One alert; raises NotFound."""
         return self._alerts.get(project, alert_id)
 
-    def page(
+    def list(
         self, project: str, state: AlertState | None = None, limit: int = 100, cursor: str | None = None
     ) -> tuple[list[AlertRecord], str | None]:
         """A page, newest first, and the cursor of the next page."""
-        return self._alerts.page(project, state, limit, cursor)
+        return self._alerts.list(project, state, limit, cursor)
 
-    def unresolved(self, project: str, rule: RuleRecord | None = None) -> list[AlertRecord]:
+    def unresolved(self, project: str, rule: RuleRecord | None = None) -> Sequence[AlertRecord]:
         """Alerts that are open or acknowledged, of one rule or of all."""
         return self._alerts.unresolved(project, None if rule is None else rule.id)
 
@@ -96,7 +96,7 @@ class Lifecycle:
 
     def settle(
         self, project: str, rule: RuleRecord, clear: Collection[str], now: datetime, quiet_s: float, reason: str = "the condition is gone"
-    ) -> list[AlertRecord]:
+    ) -> Sequence[AlertRecord]:
         """Resolve alerts of ``rule`` whose fingerprint is in ``clear`` and that nobody saw for ``quiet_s`` seconds.
 
         ``clear`` holds only what a job looked at and found normal: where it had too little to judge, an alert stays.

@@ -43,13 +43,13 @@ class RuleBook:
         self._keys.ensure_project(project, now)
         return self._rules.add_defaults(project, [_default(project, kind, now) for kind in KINDS], now)
 
-    def all(self, project: str) -> list[RuleRecord]:
+    def list(self, project: str) -> list[RuleRecord]:
         """All rules of a project."""
-        return self._rules.all(project)
+        return self._rules.list(project)
 
-    def enabled(self, project: str, kind: RuleKind) -> list[RuleRecord]:
+    def enabled(self, project: str, kind: RuleKind) -> Sequence[RuleRecord]:
         """The rules a job has to look after."""
-        return [rule for rule in self._rules.all(project) if rule.kind == kind and rule.enabled]
+        return [rule for rule in self._rules.list(project) if rule.kind == kind and rule.enabled]
 
     def get(self, project: str, rule_id: str) -> RuleRecord:
         """One rule; raises NotFound."""

@@ -32,7 +32,7 @@ class DeadLetterJob:
                 self._watch.report(project, rule, [], [("waiting",)], params.resolve_after_s, facts)
                 continue
             named = ", ".join(f"{count} in {stage}" for stage, count in sorted(stages.items()))
-            latest = self._letters.page(project, limit=5, state="waiting")[0]
+            latest = self._letters.list(project, limit=5, state="waiting")[0]
             condition = Condition(
                 parts=("waiting",),
                 title=f"{waiting} dead letter{'s' if waiting > 1 else ''} waiting",

@@ -163,7 +163,7 @@ class Alerts:
         with self._database.session() as session:
             return read_alert(session, alert_id, project)
 
-    def page(
+    def list(
         self, project: str, state: AlertState | None = None, limit: int = 100, cursor: str | None = None
     ) -> tuple[list[AlertRecord], str | None]:
         """A page, newest first, and the cursor of the next page (None on the last)."""
@@ -180,7 +180,7 @@ class Alerts:
         last = records[limit - 1]
         return records[:limit], encode_cursor(last.opened_at, last.id)
 
-    def unresolved(self, project: str, rule_id: str | None = None) -> list[AlertRecord]:
+    def unresolved(self, project: str, rule_id: str | None = None) -> Sequence[AlertRecord]:
         """Every alert that is not resolved, of one rule or of all; oldest first."""
         query = _alerts().where(Alert.project_id == project, Alert.state != "resolved")
         if rule_id is not None:

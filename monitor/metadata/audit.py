@@ -42,7 +42,7 @@ class AuditLog:
         with self._database.session() as session:
             add_entry(session, project, now, actor, action, subject, facts)
 
-    def page(self, project: str, limit: int = 100, cursor: str | None = None) -> tuple[list[AuditRecord], str | None]:
+    def list(self, project: str, limit: int = 100, cursor: str | None = None) -> tuple[list[AuditRecord], str | None]:
         """A page of lines, newest first, and the cursor of the next page (None on the last)."""
         query = select(AuditEntry).where(AuditEntry.project_id == project)
         if cursor is not None:

@@ -130,7 +130,7 @@ class ApiKeys:
             elif session.scalar(select(ApiKey.id).where(*mine)) is None:
                 raise NotFound("key", key_id)
 
-    def keys(self, project: str) -> list[KeyRecord]:
+    def list(self, project: str) -> list[KeyRecord]:
         """All keys of a project, newest first, ended ones included."""
         query = select(ApiKey).where(ApiKey.project_id == project).order_by(ApiKey.created_at.desc(), ApiKey.id)
         with self._database.session() as session:

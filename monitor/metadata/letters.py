@@ -68,7 +68,7 @@ class DeadLetters:
                 )
             )
 
-    def page(
+    def list(
         self, project: str, limit: int = 100, cursor: str | None = None, state: LetterState | None = None
     ) -> tuple[list[LetterRecord], str | None]:
         """A page, newest first, and the cursor of the next page (None on the last)."""

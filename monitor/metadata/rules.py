@@ -42,7 +42,7 @@ class AlertRules:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def all(self, project: str) -> list[RuleRecord]:
+    def list(self, project: str) -> list[RuleRecord]:
         """Rules of a project, by kind, oldest first."""
         query = select(AlertRule).where(AlertRule.project_id == project).order_by(AlertRule.kind, AlertRule.created_at, AlertRule.id)
         with self._database.session() as session:
