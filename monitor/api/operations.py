@@ -1,0 +1,114 @@
+"""How the sidecar is doing: health, status, jobs, audit, dead letters, metrics."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+
+import monitor
+from monitor.api.access import GuardedRoute, Who
+from monitor.api.context import Running
+from monitor.api.models import (
+    AuditPage,
+    AuditView,
+    DeadLetterPage,
+    DeadLetterView,
+    DetectorStatus,
+    JobList,
+    JobView,
+    Status,
+)
+from monitor.api.problems import problem
+from monitor.metadata.audit import AuditLog
+from monitor.metadata.letters import DeadLetters
+from monitor.telemetry import METRICS_CONTENT_TYPE
+
+router = APIRouter(route_class=GuardedRoute, tags=["operations"])
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+Cursor = Annotated[str | None, Query(max_length=1000)]
+_TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
+@router.get("/healthz", response_class=Response, responses={200: {"description": "The process answers", **_TEXT}})
+async def healthz() -> Response:
+    """Whether the process lives. Says nothing about the store."""
+    return Response("ok\n", media_type="text/plain")
+
+
+@router.get("/readyz", response_class=Response, responses={200: {"description": "Everything has started", **_TEXT}})
+def readyz(running: Running) -> Response:
+    """Whether everything has started; 503 names what has not."""
+    missing = running.not_ready()
+    if missing:
+        return problem(503, f"not ready: {', '.join(missing)}", headers={"Retry-After": "1"})
+    return Response("ready\n", media_type="text/plain")
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"description": "Prometheus text format", **_TEXT}})
+def metrics(running: Running) -> Response:
+    """Metrics of this sidecar."""
+    return Response(running.metrics.exposition(), headers={"Content-Type": METRICS_CONTENT_TYPE})
+
+
+@router.get("/v1/status")
+def status(running: Running, who: Who) -> Status:
+    """Queues, lag, and which detectors can run here."""
+    waiting = running.spool.pending()
+    oldest = waiting.oldest_received_at
+    return Status(
+        version=monitor.__version__,
+        started_at=running.started_at,
+        store=running.store.location,
+        spooled=waiting.count,
+        spool_bytes=waiting.bytes,
+        oldest_spooled_s=None if oldest is None else max(0.0, (running.clock.now() - oldest).total_seconds()),
+        undetected=running.driver.undetected(),
+        dead_letters=DeadLetters(running.database, running.clock).waiting(who.project),
+        leader=running.leader,
+        workers=running.settings.workers,
+        detectors=[DetectorStatus(**msgspec.structs.asdict(found)) for found in running.driver.detector_status()],
+    )
+
+
+@router.get("/v1/jobs")
+def list_jobs(running: Running) -> JobList:
+    """Every scheduled job and its last run."""
+    return JobList(items=[JobView(**msgspec.structs.asdict(job)) for job in running.jobs.list()])
+
+
+@router.post("/v1/jobs/{name}/run", status_code=202)
+def run_job(name: str, running: Running, who: Who) -> JobView:
+    """Run a job now, without waiting for it; 404 when there is none of that name."""
+    job = running.jobs.run_now(name)
+    AuditLog(running.database).add(who.project, running.clock.now(), who.actor("local"), "job.run", f"job:{name}", {})
+    return JobView(**msgspec.structs.asdict(job))
+
+
+@router.get("/v1/audit")
+def list_audit(running: Running, who: Who, limit: Limit = 100, cursor: Cursor = None) -> AuditPage:
+    """Who did what, newest first."""
+    entries, following = AuditLog(running.database).list(who.project, limit, cursor)
+    views = [AuditView(at=e.at, actor=e.actor, action=e.action, subject=e.subject, facts=e.facts) for e in entries]
+    return AuditPage(items=views, next=following)
+
+
+@router.get("/v1/dead-letters")
+def list_dead_letters(running: Running, who: Who, limit: Limit = 100, cursor: Cursor = None) -> DeadLetterPage:
+    """What could not be processed, with the reason, newest first."""
+    letters, following = DeadLetters(running.database, running.clock).list(who.project, limit, cursor)
+    views = [
+        DeadLetterView(
+            id=letter.id,
+            stage=letter.stage,
+            response_id=letter.response_id,
+            detector=letter.detector,
+            reason=letter.reason,
+            state=letter.state,
+            created_at=letter.created_at,
+        )
+        for letter in letters
+    ]
+    return DeadLetterPage(items=views, next=following)

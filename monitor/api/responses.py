@@ -1,0 +1,179 @@
+"""The list of responses, and everything known about one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query
+
+from monitor.api.access import GuardedRoute, Who
+from monitor.api.context import Context, Running
+from monitor.api.models import (
+    ClaimView,
+    EvidenceView,
+    FindingView,
+    OutcomeView,
+    ResponseDetail,
+    ResponsePage,
+    ResponseRow,
+    StageView,
+    UsageView,
+)
+from monitor.api.review import verdict_view
+from monitor.api.window import Filter
+from monitor.errors import EvidenceMissing, NotFound
+from monitor.findings import FindingRecord, OutcomeRecord, Verdict
+from monitor.records import Claim, Evidence, ResponseRecord, is_text_type
+from monitor.review.queue import ReviewQueue
+from monitor.store.rows import ListedResponse
+
+router = APIRouter(route_class=GuardedRoute, tags=["responses"])
+
+MAX_TEXT = 100_000
+# UTF-8 takes at most four bytes a code point.
+_MAX_TEXT_BYTES = 4 * MAX_TEXT
+_WORST: tuple[Verdict, ...] = ("hallucinated", "supported", "not_checked")
+
+
+@router.get("/v1/responses")
+def list_responses(
+    found: Filter,
+    running: Running,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: Annotated[str | None, Query(max_length=1000)] = None,
+) -> ResponsePage:
+    """Responses of a window, newest first."""
+    rows, following = running.reader.list_responses(found, limit, cursor)
+    return ResponsePage(items=[_row(row) for row in rows], next=following)
+
+
+@router.get("/v1/responses/{response_id}")
+def get_response(response_id: str, running: Running, who: Who) -> ResponseDetail:
+    """One response with its claims, evidence, outcomes and reviewers' verdicts."""
+    stored = running.reader.response(who.project, response_id)
+    if stored is None:
+        raise NotFound("response", response_id)
+    record = stored.record
+    queue = ReviewQueue(running.settings, running.database, running.clock)
+    item = queue.of_response(who.project, response_id)
+    verdicts = queue.verdicts_for(who.project, [response_id]).get(response_id, [])
+    ended = {outcome.detector for outcome in stored.outcomes}
+    return ResponseDetail(
+        row=_row(stored.listed),
+        question=None if record.question is None else record.question.text,
+        answer=record.answer.text,
+        claims=claim_views(record, stored.outcomes),
+        evidence=[_evidence(running, evidence) for evidence in record.evidence],
+        outcomes=[_outcome(outcome) for outcome in stored.outcomes],
+        pending=[name for name in running.settings.detectors if name not in ended],
+        stages=[StageView(**msgspec.structs.asdict(stage)) for stage in record.stages],
+        usage=[
+            UsageView(item=u.item, quantity=u.quantity, unit=u.unit, modality=u.modality, cost=u.cost, currency=u.currency)
+            for u in record.usage
+        ],
+        verdicts=[verdict_view(verdict) for verdict in verdicts],
+        review_item=None if item is None else item.id,
+        attributes=record.attributes,
+        received_at=stored.received_at,
+    )
+
+
+def _row(listed: ListedResponse) -> ResponseRow:
+    return ResponseRow.model_validate(msgspec.structs.asdict(listed))
+
+
+def claim_views(record: ResponseRecord, outcomes: list[OutcomeRecord]) -> list[ClaimView]:
+    """Claims in the order they stand in the answer; a caller's claim that nobody looked at is there, not checked."""
+    findings: dict[str, list[FindingRecord]] = {}
+    for outcome in outcomes:
+        for finding in outcome.findings:
+            findings.setdefault(finding.claim_id, []).append(finding)
+    views = [_claim(identifier, found) for identifier, found in findings.items()]
+    seen_ids, seen_texts = set(findings), {(view.text, view.span) for view in views}
+    for index, claim in enumerate(record.claims):
+        if claim.id not in seen_ids and (claim.text, claim.span) not in seen_texts:
+            views.append(_unchecked(index, claim))
+    return sorted(views, key=lambda view: (view.span is None, view.span or (0, 0), view.id))
+
+
+def _claim(identifier: str, found: list[FindingRecord]) -> ClaimView:
+    first = found[0]
+    verdict = min((finding.verdict for finding in found), key=_WORST.index)
+    return ClaimView(
+        id=identifier,
+        text=first.claim_text,
+        kind=first.claim_kind,
+        span=first.claim_span,
+        verdict=verdict,
+        score=max((finding.score for finding in found if finding.score is not None), default=None),
+        findings=[_finding(finding) for finding in found],
+    )
+
+
+def _unchecked(index: int, claim: Claim) -> ClaimView:
+    identifier = claim.id or f"given-{index}"
+    kind = claim.kind or "statement"
+    return ClaimView(id=identifier, text=claim.text, kind=kind, span=claim.span, verdict="not_checked", score=None, findings=[])
+
+
+def _finding(finding: FindingRecord) -> FindingView:
+    fields = msgspec.structs.asdict(finding)
+    return FindingView(**{name: fields[name] for name in FindingView.model_fields})
+
+
+def _outcome(outcome: OutcomeRecord) -> OutcomeView:
+    return OutcomeView(
+        detector=outcome.detector,
+        detector_version=outcome.detector_version,
+        weights_version=outcome.weights_version,
+        state=outcome.state,
+        reason=outcome.reason,
+        claims_checked=sum(finding.score is not None for finding in outcome.findings),
+        claims_flagged=sum(finding.verdict == "hallucinated" for finding in outcome.findings),
+        duration_ms=outcome.duration_ms,
+        finished_at=outcome.finished_at,
+    )
+
+
+def family_of(media_type: str) -> str:
+    """``image``, ``audio``, ``video``, ``text``, ``pdf`` or ``other``, as the detectors group evidence."""
+    bare = media_type.split(";")[0].strip().lower()
+    if bare == "application/pdf":
+        return "pdf"
+    if is_text_type(bare):
+        return "text"
+    head = bare.split("/")[0]
+    return head if head in ("image", "audio", "video") else "other"
+
+
+def _evidence(running: Context, evidence: Evidence) -> EvidenceView:
+    sha256 = evidence.sha256
+    if evidence.uri is not None and evidence.uri.startswith("sha256:"):
+        sha256 = evidence.uri.removeprefix("sha256:")
+    stored = sha256 is not None and running.evidence.exists(sha256)
+    return EvidenceView(
+        id=evidence.id,
+        media_type=evidence.media_type,
+        family=family_of(evidence.media_type),
+        role=evidence.role,
+        title=evidence.title,
+        sha256=sha256,
+        url=f"/v1/evidence/{sha256}" if stored else None,
+        text=_text(running, evidence, sha256 if stored else None),
+        metadata=evidence.metadata,
+    )
+
+
+def _text(running: Context, evidence: Evidence, sha256: str | None) -> str | None:
+    if not evidence.is_text:
+        return None
+    if evidence.content is not None:  # short text stays in the record
+        return evidence.content[:MAX_TEXT]
+    if sha256 is None:
+        return None
+    try:
+        with running.evidence.open(sha256) as blob:
+            return blob.read(_MAX_TEXT_BYTES).decode(errors="replace")[:MAX_TEXT]
+    except EvidenceMissing:  # removed between the look and the read
+        return None

@@ -1,0 +1,229 @@
+"""``groundwatch serve``: one process that owns the data folder and runs every stage.
+
+Start: leader lock, port, migrations, store, spool, drain, detection, jobs, delivery, API. Stop goes the other way: no
+more requests, the spool gets a bounded time to empty, the stages end, the store closes. A kill at any point loses
+nothing: what was acknowledged is in the spool, and every stage goes on where it was.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
+from typing import cast
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from monitor.alerts.delivery import Delivery
+from monitor.alerts.rules import RuleBook
+from monitor.api.application import create_app
+from monitor.api.context import Context
+from monitor.clock import Clock, SystemClock
+from monitor.detect.driver import Driver
+from monitor.drain import Drain, OnDeadLetter
+from monitor.errors import GroundwatchError, StoreUnavailable
+from monitor.evidence import EvidenceStore
+from monitor.ingest import Ingest
+from monitor.jobs.runner import JobRunner
+from monitor.leader import Leadership
+from monitor.metadata.database import Database
+from monitor.metadata.keys import DEFAULT_PROJECT, ApiKeys
+from monitor.metadata.letters import DeadLetters
+from monitor.migrate import migrate
+from monitor.settings import Settings
+from monitor.spool import Spool
+from monitor.store.client import Store
+from monitor.store.reading import Reader
+from monitor.store.writer import Writer
+from monitor.telemetry import Metrics
+
+# How long the spool may take to empty at the end; what is left is drained at the next start.
+FLUSH_LIMIT_S = 5.0
+# After this the process ends however its stages are doing; nothing acknowledged depends on a clean end.
+STOP_LIMIT_S = 25.0
+REQUESTS_LIMIT_S = 5
+_BACKLOG = 2048
+
+log = structlog.get_logger(__name__)
+
+
+class PortTaken(GroundwatchError):
+    """Something else listens where the sidecar should."""
+
+    def __init__(self, host: str, port: int, cause: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port}: {cause}. Stop what listens there, or choose another with --port")
+
+
+class KeyRequired(GroundwatchError):
+    """The sidecar would be open to the network without a single key."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"{host} can be reached from other machines and no API key exists: create one with `groundwatch keys create NAME --role admin`"
+        )
+
+
+class Service:
+    """Every stage of one data folder, started by the constructor and ended by :meth:`stop`.
+
+    Raises:
+        AlreadyRunning, StorageUnavailable, StoreUnavailable, MigrationRequired, KeyRequired, SettingsInvalid.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self._closing = ExitStack()
+        try:
+            self._closing.enter_context(Leadership(settings.data))
+            self.context = self._start()
+        except BaseException:
+            self._closing.close()
+            raise
+
+    def _start(self) -> Context:
+        settings, clock, closing = self.settings, self.clock, self._closing
+        started_at = clock.now()
+        migrate(settings)
+        database = Database(settings.sqlalchemy_url)
+        closing.callback(database.dispose)
+        if not settings.single_user:
+            require_key(database, settings.host, started_at)
+        RuleBook(database).ensure_defaults(DEFAULT_PROJECT, started_at)
+        store = Store.open(settings)
+        closing.callback(store.close)
+        migrate(settings, store)
+        spool = Spool(settings.spool_path, settings.spool_max_bytes, settings.spool_commit_ms, clock)
+        closing.callback(spool.close)
+        reader, writer = Reader(store), Writer(store)
+        evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir)
+        letters = DeadLetters(database, clock)
+        metrics = Metrics()
+        driver = Driver(settings, reader, writer, database, evidence, clock)
+        jobs = JobRunner(settings, reader, database, clock)
+        delivery = Delivery(settings, database, clock)
+        drain = Drain(spool, writer, clock, cast(OnDeadLetter, letters.add))
+        drain.start()
+        closing.callback(drain.stop)
+        closing.callback(_flush, spool)
+        driver.start()
+        closing.callback(driver.stop, drain=False)
+        delivery.start()
+        closing.callback(delivery.stop)
+        jobs.start()
+        closing.callback(jobs.stop)
+        return Context(
+            settings=settings,
+            clock=clock,
+            database=database,
+            store=store,
+            reader=reader,
+            spool=spool,
+            evidence=evidence,
+            ingest=Ingest(settings, spool, evidence, clock),
+            driver=driver,
+            jobs=jobs,
+            metrics=metrics,
+            started_at=started_at,
+            not_ready=lambda: _not_ready(store),
+        )
+
+    def application(self) -> FastAPI:
+        """The API over these stages."""
+        return create_app(self.context)
+
+    def stop(self) -> None:
+        """End every stage in order. Doing it again changes nothing."""
+        self._closing.close()
+
+
+def require_key(database: Database, host: str, now: datetime) -> None:
+    """Raises KeyRequired unless at least one key can be used."""
+    keys = ApiKeys(database)
+    for project in keys.projects():
+        if any(key.revoked_at is None and (key.expires_at is None or key.expires_at > now) for key in keys.list(project)):
+            return
+    raise KeyRequired(host)
+
+
+def _not_ready(store: Store) -> list[str]:
+    try:
+        store.ping()
+    except StoreUnavailable as error:
+        return [str(error)]
+    return []
+
+
+def _flush(spool: Spool) -> None:
+    limit = time.monotonic() + FLUSH_LIMIT_S
+    while spool.pending().count and time.monotonic() < limit:
+        time.sleep(0.02)
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Run the sidecar until SIGTERM or SIGINT.
+
+    Raises:
+        GroundwatchError: it cannot start; names what and the remedy.
+    """
+    listening = _listen(settings)
+    # uvicorn hands the signal on when it is done; by then it has had its effect.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    began = time.monotonic()
+    service = Service(settings)
+    try:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                service.application(),
+                loop="uvloop",
+                http="httptools",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=REQUESTS_LIMIT_S,
+            )
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)
+        log.info(
+            "serving", url=f"http://{settings.host}:{settings.port}", data=str(settings.data), start_s=round(time.monotonic() - began, 2)
+        )
+        say(f"groundwatch listens on http://{settings.host}:{settings.port} (data: {settings.data})")
+        server.run(sockets=[listening])
+    finally:
+        _end_at_the_latest(STOP_LIMIT_S)
+        service.stop()
+        log.info("stopped")
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((settings.host, settings.port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise PortTaken(settings.host, settings.port, error.strerror or str(error)) from error
+    listening.set_inheritable(False)
+    return listening
+
+
+def _end_at_the_latest(seconds: float) -> None:
+    def end() -> None:
+        log.error("stages did not end in time, ending the process", limit_s=seconds)
+        os._exit(1)
+
+    watchdog = threading.Timer(seconds, end)
+    watchdog.daemon = True
+    watchdog.start()

@@ -1,0 +1,216 @@
+"""The ``groundwatch`` command. Heavy imports wait inside the commands, so that ``--help`` is instant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import monitor
+from monitor.errors import GroundwatchError
+
+try:
+    import typer
+except ModuleNotFoundError:  # the base install carries the client only
+    print("The groundwatch command needs the server extra: pip install 'groundwatch[server]'", file=sys.stderr)
+    raise SystemExit(2) from None
+
+if TYPE_CHECKING:
+    from monitor.metadata.keys import ApiKeys
+    from monitor.settings import Settings
+
+app = typer.Typer(
+    name="groundwatch",
+    help="Checks what multimodal AI answers claim against their evidence.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+Data = Annotated[Path | None, typer.Option("--data", help="Data folder.", show_default="./groundwatch-data")]
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; beyond loopback an API key is needed.")]
+Port = Annotated[int | None, typer.Option("--port", help="Port of the sidecar.", show_default="4318")]
+DashboardPort = Annotated[int | None, typer.Option("--dashboard-port", help="Port of the dashboard.", show_default="8501")]
+Project = Annotated[str, typer.Option("--project", help="Project the key opens.")]
+
+
+def _settings(data: Path | None = None, host: str | None = None, port: int | None = None, dashboard_port: int | None = None) -> Settings:
+    from monitor.settings import load_settings
+
+    return load_settings(data=data, host=host, port=port, dashboard_port=dashboard_port)
+
+
+@app.command()
+def up(data: Data = None, host: Host = None, port: Port = None, dashboard_port: DashboardPort = None) -> None:
+    """Run the sidecar and the dashboard until Ctrl-C."""
+    from monitor.supervise import up as run_both
+
+    raise typer.Exit(run_both(_settings(data, host, port, dashboard_port), print))
+
+
+@app.command()
+def stop(data: Data = None) -> None:
+    """Stop the `groundwatch up` of a data folder."""
+    from monitor.supervise import stop_running
+
+    settings = _settings(data)
+    print("Stopped." if stop_running(settings) else f"Nothing runs on {settings.data}.")
+
+
+@app.command()
+def serve(data: Data = None, host: Host = None, port: Port = None, dashboard_port: DashboardPort = None) -> None:
+    """Run the sidecar: API, detection and jobs."""
+    from monitor.app import serve as run_sidecar
+    from monitor.telemetry import configure_logs
+
+    settings = _settings(data, host, port, dashboard_port)
+    configure_logs()
+    run_sidecar(settings, lambda line: print(line, flush=True))
+
+
+@app.command()
+def dashboard(data: Data = None, host: Host = None, port: Port = None, dashboard_port: DashboardPort = None) -> None:
+    """Run the dashboard against a running sidecar."""
+    import os
+
+    from monitor.supervise import dashboard_command
+
+    command, environment = dashboard_command(_settings(data, host, port, dashboard_port))
+    os.execve(command[0], command, environment)  # noqa: S606 - our own interpreter with arguments we made
+
+
+@app.command()
+def migrate(
+    data: Data = None,
+    status: Annotated[bool, typer.Option("--status", help="Only show where both schemas stand.")] = False,
+    down: Annotated[str | None, typer.Option("--down", help="Go back: `metadata` or `clickhouse`, one step.")] = None,
+    to: Annotated[str, typer.Option("--to", help="With --down: the revision to go back to (`base` = empty).")] = "-1",
+) -> None:
+    """Bring both schemas to this version. Stop the sidecar first where the store is embedded."""
+    from monitor.leader import Leadership
+    from monitor.migrate import Tree, downgrade
+    from monitor.migrate import migrate as upgrade
+    from monitor.migrate import status as status_of
+    from monitor.store.client import Store
+
+    settings = _settings(data)
+    trees: dict[str, Tree] = {"metadata": "metadata", "clickhouse": "clickhouse"}
+    if down is not None and down not in trees:
+        raise typer.BadParameter("use metadata or clickhouse", param_hint="--down")
+    with Leadership(settings.data):
+        store = Store.open(settings)
+        try:
+            if down is not None:
+                downgrade(settings, trees[down], to, store)
+            elif not status:
+                upgrade(settings, store)
+            for tree in status_of(settings, store):
+                print(f"{tree.tree:<11} at {tree.current or 'nothing'}, newest {tree.head}")
+        finally:
+            store.close()
+
+
+@app.command()
+def doctor(
+    data: Data = None,
+    host: Host = None,
+    port: Port = None,
+    dashboard_port: DashboardPort = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check what groundwatch needs here; exit code 1 when something is missing."""
+    from monitor.doctor import examine, show
+
+    checks = examine(_settings(data, host, port, dashboard_port))
+    show(checks, as_json=as_json)
+    raise typer.Exit(1 if any(check.state == "missing" for check in checks) else 0)
+
+
+@app.command()
+def demo(
+    data: Data = None,
+    port: Port = None,
+    dashboard_port: DashboardPort = None,
+    keep: Annotated[bool, typer.Option("--keep/--no-keep", help="Leave sidecar and dashboard running afterwards.")] = True,
+) -> None:
+    """Run the real service on sample answers and show what it caught and missed."""
+    from monitor.demo.run import run
+
+    raise typer.Exit(run(_settings(data, None, port, dashboard_port), keep))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(monitor.__version__)
+
+
+@contextmanager
+def _keys(data: Path | None) -> Iterator[ApiKeys]:
+    from monitor.metadata.database import Database
+    from monitor.metadata.keys import ApiKeys
+    from monitor.migrate import migrate as upgrade
+
+    settings = _settings(data)
+    upgrade(settings)
+    database = Database(settings.sqlalchemy_url)
+    try:
+        yield ApiKeys(database)
+    finally:
+        database.dispose()
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="Who or what will use it.")],
+    role: Annotated[
+        Literal["ingest", "viewer", "reviewer", "operator", "admin"], typer.Option("--role", help="What it may do.")
+    ] = "ingest",
+    project: Project = "default",
+    days: Annotated[int | None, typer.Option("--days", min=1, help="Days until it expires; without, it does not.")] = None,
+    data: Data = None,
+) -> None:
+    """Make a key. Its secret is printed once and cannot be read again."""
+    now = datetime.now(UTC)
+    expires_at = None if days is None else now + timedelta(days=days)
+    with _keys(data) as book:
+        record, secret = book.create(project, name, role, now, expires_at=expires_at)
+    print(f"Key {record.id} ({record.role} of {record.project}); keep it now, it is not shown again:", file=sys.stderr)
+    print(secret)
+
+
+@keys.command("list")
+def list_keys(project: Project = "default", data: Data = None) -> None:
+    """List keys, without their secrets."""
+    with _keys(data) as book:
+        found = book.list(project)
+    for key in found:
+        ended = "revoked" if key.revoked_at else f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "no expiry"
+        print(f"{key.id}  {key.role:<9} {ended:<17} {key.name}")
+
+
+@keys.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(help="Id as listed.")], project: Project = "default", data: Data = None) -> None:
+    """End a key. A running sidecar notices within seconds."""
+    with _keys(data) as book:
+        book.revoke(project, key_id, datetime.now(UTC))
+    print(f"Revoked {key_id}.")
+
+
+def main() -> None:
+    """Entry point: our own errors become one line and exit code 2."""
+    try:
+        app()
+    except GroundwatchError as error:
+        print(f"groundwatch: {error}", file=sys.stderr)
+        # A child that failed passes its own code on.
+        raise SystemExit(getattr(error, "code", 2)) from None
+
+
+if __name__ == "__main__":
+    main()
