@@ -27,14 +27,17 @@ from monitor.detect.policy import DetectionPolicy
 from monitor.detect.progress import OpenWork
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, config_of
 from monitor.errors import SettingsInvalid, StoreUnavailable
+from monitor.evidence import EvidenceStore
 from monitor.findings import OutcomeRecord, OutcomeState
 from monitor.metadata.cursors import DetectionCursors
 from monitor.metadata.database import Database
+from monitor.metadata.letters import DeadLetters
 from monitor.records import encode_response
 from monitor.settings import Settings
 from monitor.store.rows import SpooledResponse
 
-# Batches that wait for each worker: enough that none idles, few enough that a stop loses little.
+# Responses open at once: enough that no worker idles while outcomes are written and the next page is read.
+_WINDOW = 256
 _BATCHES_AHEAD = 4
 # ClickHouse likes few large inserts, people like to see verdicts soon.
 _WRITE_AT = 500
@@ -99,7 +102,8 @@ class DetectCounters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Driver:
-    """One thread, in the leading process only.
+    """One thread, in the leading process only. Workers read evidence from the store behind ``evidence``; what is given up
+    becomes a dead letter in ``database``, or goes to ``on_dead_letter``.
 
     Raises:
         SettingsInvalid: a configured detector does not exist.
@@ -111,8 +115,9 @@ class Driver:
         reader: DueReader,
         writer: OutcomeWriter,
         database: Database,
+        evidence: EvidenceStore,
         clock: Clock,
-        on_dead_letter: OnDeadLetter,
+        on_dead_letter: OnDeadLetter | None = None,
         engine: Engine | None = None,
         catalogue: str = CATALOGUE_MODULE,
     ) -> None:
@@ -120,13 +125,13 @@ class Driver:
         self._reader = reader
         self._writer = writer
         self._clock = clock
-        self._on_dead_letter = on_dead_letter
+        self._on_dead_letter = on_dead_letter or DeadLetters(database, clock).add
         self._cursors = DetectionCursors(database, clock)
         self._policy = DetectionPolicy(settings.detect_share, settings.detect_max_wait_s, clock)
         self._failures = failures_of(settings.detectors, catalogue)
-        config = config_of(settings, with_store=True)
+        config = config_of(settings, evidence_url=evidence.url)
         self._engine: Engine = engine or LocalEngine(config, settings.workers, settings.item_timeout_s, clock)
-        self._window = settings.batch_size * max(1, settings.workers) * _BATCHES_AHEAD
+        self._window = max(_WINDOW, settings.batch_size * settings.workers * _BATCHES_AHEAD)
         self._work = OpenWork({})
         self._unwritten: list[OutcomeRecord] = []
         self._batch: tuple[list[OutcomeRecord], str] | None = None
@@ -239,7 +244,8 @@ class Driver:
     def turn(self) -> None:
         """One round: read what is due, hand it out, take results, write them, move the cursors."""
         self._fill()
-        self._take(self._engine.collect(_COLLECT_S))
+        idle = self._engine.unfinished == 0
+        self._take(self._engine.collect(0.0 if idle and self._unwritten else _COLLECT_S))
         self._write(everything=False)
         self._save_cursors()
 
@@ -254,7 +260,7 @@ class Driver:
             page = self._reader.due(sidecar, progress.read, room - found) if room > found else []
             self._plan(page)
             found += len(page)
-        self._polled_at = now + (_COLLECT_S if found else _IDLE_POLL_S)
+        self._polled_at = now if found >= room else now + (_COLLECT_S if found else _IDLE_POLL_S)
 
     def _plan(self, page: Sequence[SpooledResponse]) -> None:
         ended: dict[str, dict[str, dict[str, OutcomeState]]] = {}
@@ -290,7 +296,8 @@ class Driver:
         self._on_dead_letter(outcome.project, "detect", outcome.response_id, outcome.detector, outcome.reason or "failed", payload)
 
     def _write(self, *, everything: bool) -> None:
-        due = everything or len(self._unwritten) >= _WRITE_AT or time.monotonic() - self._written_at >= _WRITE_EVERY_S
+        overdue = time.monotonic() - self._written_at >= _WRITE_EVERY_S
+        due = everything or overdue or len(self._unwritten) >= _WRITE_AT or self._engine.unfinished == 0
         while self._batch is not None or (due and self._unwritten):
             if self._batch is None:
                 # Kept as it is until the store has it: a retry must be the same rows under the same token.

@@ -39,12 +39,14 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.cache_dir)
 
 
-def config_of(settings: Settings, *, with_store: bool, catalogue: str = CATALOGUE_MODULE, claims: str = CLAIMS_MODULE) -> WorkerConfig:
-    """The workers' share of the settings; ``with_store`` where evidence lies in the service's own store."""
+def config_of(
+    settings: Settings, *, evidence_url: str = "", catalogue: str = CATALOGUE_MODULE, claims: str = CLAIMS_MODULE
+) -> WorkerConfig:
+    """The workers' share of the settings; with ``evidence_url`` where evidence lies in the service's own store."""
     return WorkerConfig(
         cache_dir=str(settings.cache_dir),
         max_evidence_bytes=settings.max_evidence_bytes,
-        evidence_url=settings.blob_url if with_store else "",
+        evidence_url=evidence_url,
         evidence_prefixes=settings.evidence_prefixes,
         device=settings.device,
         precision=settings.precision,
