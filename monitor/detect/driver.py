@@ -60,6 +60,10 @@ class DueReader(Protocol):
         """Records of one sidecar after a sequence, in order."""
         ...
 
+    def due_count(self, sidecar: str, after: int) -> int:
+        """How many records of one sidecar lie after a sequence."""
+        ...
+
     def outcome_states(self, project: str, response_ids: Sequence[str]) -> dict[str, dict[str, OutcomeState]]:
         """State by response and detector, where there is an outcome."""
         ...
@@ -165,8 +169,10 @@ class Driver:
             self._thread = None
 
     def undetected(self) -> int:
-        """Responses read from the store whose detection has not ended."""
-        return len(self._work)
+        """Stored responses whose detection has not ended. Raises StoreUnavailable."""
+        read = {sidecar: progress.read for sidecar, progress in list(self._work.sidecars.items())}
+        known = read or self._cursors.all()
+        return len(self._work) + sum(self._reader.due_count(sidecar, known.get(sidecar, 0)) for sidecar in self._reader.sidecars())
 
     def counters(self) -> DetectCounters:
         """For metrics."""

@@ -43,6 +43,10 @@ class MemoryStore:
         self._answer()
         return [row for row in self.responses[sidecar] if row.sequence > after][:limit]
 
+    def due_count(self, sidecar: str, after: int) -> int:
+        self._answer()
+        return sum(row.sequence > after for row in self.responses[sidecar])
+
     def outcome_states(self, project: str, response_ids: Sequence[str]) -> dict[str, dict[str, OutcomeState]]:
         self._answer()
         found: dict[str, dict[str, OutcomeState]] = {}

@@ -283,6 +283,7 @@ def test_without_workers_nothing_is_detected_and_the_status_says_so(make_driver:
     driver.start()
     time.sleep(0.1)
     assert store.outcomes == []
+    assert driver.undetected() == 1
     assert [(one.available, one.reason) for one in driver.detector_status()] == [(False, "detection is off (workers = 0)")] * 2
     assert threading.active_count() < 20
 
