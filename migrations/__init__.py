@@ -1,0 +1,1 @@
+"""Schema revisions, shipped inside the wheel: ``metadata`` (relational) and ``clickhouse``."""

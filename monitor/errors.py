@@ -13,6 +13,7 @@ GroundwatchError
 ├── Conflict               the thing is in another state than the request needs
 ├── SettingsInvalid        a setting cannot be used: the start stops and names it
 ├── StoreUnavailable       ClickHouse did not answer → retried with backoff
+├── StoreRefused           ClickHouse understood and said no: a row or a statement is wrong → dead letter
 ├── MigrationRequired      the schema is older or newer than the code
 └── AlreadyRunning         another process owns this data folder
 
@@ -146,6 +147,15 @@ class StoreUnavailable(GroundwatchError):
     def __init__(self, operation: str, cause: str) -> None:
         self.operation = operation
         super().__init__(f"ClickHouse did not complete {operation}: {cause}")
+
+
+class StoreRefused(GroundwatchError):
+    """ClickHouse refused the request itself; the same request fails again. ``code`` is ClickHouse's error number."""
+
+    def __init__(self, operation: str, code: int | None, cause: str) -> None:
+        self.operation = operation
+        self.code = code
+        super().__init__(f"ClickHouse refused {operation} (code {code if code is not None else 'unknown'}): {cause}")
 
 
 class MigrationRequired(GroundwatchError):

@@ -1,4 +1,8 @@
-"""What goes into ClickHouse, in batches that may be sent twice and arrive once."""
+"""What goes into ClickHouse, in batches that may be sent twice and arrive once.
+
+Each batch goes into two tables under one token. ClickHouse remembers the tokens of a table's last thousand inserts, so
+a batch that is sent again after a failure between the two only does what is missing.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,16 @@ from collections.abc import Sequence
 from monitor.findings import OutcomeRecord
 from monitor.store.client import Store
 from monitor.store.rows import SpooledResponse
+from monitor.store.schema import (
+    OUTCOMES,
+    RECORDS,
+    RESPONSE_OUTCOMES,
+    RESPONSES,
+    outcome_row,
+    record_row,
+    response_outcomes,
+    response_row,
+)
 
 
 class Writer:
@@ -16,9 +30,26 @@ class Writer:
         self._store = store
 
     def insert_responses(self, batch: Sequence[SpooledResponse], token: str) -> None:
-        """Raises StoreUnavailable (retry the same batch) or StoreRefused (the rows themselves are bad)."""
-        raise NotImplementedError
+        """Log the records and their lines for lists and charts.
+
+        Raises:
+            StoreUnavailable: send the same batch again later.
+            StoreRefused: a row is bad; the same batch fails again.
+        """
+        if not batch:
+            return
+        # Records first: a line in the list always has its record.
+        self._store.insert("records", RECORDS, [record_row(item) for item in batch], token)
+        self._store.insert("responses", RESPONSES, [response_row(item) for item in batch], token)
 
     def insert_outcomes(self, outcomes: Sequence[OutcomeRecord], token: str) -> None:
-        """Outcomes with their findings, in one insert; a later ``finished_at`` replaces an earlier outcome."""
-        raise NotImplementedError
+        """Outcomes with their findings; one with a later ``finished_at`` replaces an earlier one of the same detector.
+
+        Raises:
+            StoreUnavailable: send the same outcomes again later.
+            StoreRefused: a row is bad; the same outcomes fail again.
+        """
+        if not outcomes:
+            return
+        self._store.insert("outcomes", OUTCOMES, [outcome_row(outcome) for outcome in outcomes], token)
+        self._store.insert("responses", RESPONSE_OUTCOMES, response_outcomes(outcomes), f"{token}:outcomes")

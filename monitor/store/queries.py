@@ -1,0 +1,269 @@
+"""Every question that is put to ClickHouse, as a named text with typed server-side parameters.
+
+A test runs EXPLAIN PLAN on each of them, bare and with every filter, so a renamed column is found before it is released.
+"""
+
+from __future__ import annotations
+
+from monitor.store.fragments import Query, query
+
+# --- one response, or a page of them ---------------------------------------------------------------------------------
+
+LIST = query(
+    "list",
+    "The response list: one page, newest first.",
+    "SELECT $listed\n$responses\nORDER BY time DESC, id DESC\nLIMIT {limit:UInt32}",
+)
+
+EXCERPTS = query(
+    "excerpts",
+    "The first 240 code points of the answers of a page, by their keys.",
+    """SELECT time, id, substringUTF8(answer, 1, 240) AS excerpt
+FROM records FINAL
+WHERE project = {project:String} AND time IN {times:Array(DateTime64(3, 'UTC'))} AND id IN {ids:Array(String)}""",
+)
+
+LOCATE = query(
+    "locate",
+    "When responses with these ids were produced; the bloom filter on id finds them without their time.",
+    """SELECT id, argMax(time, received_at) AS at
+FROM records
+WHERE project = {project:String} AND id IN {ids:Array(String)}
+GROUP BY id""",
+)
+
+ONE = query(
+    "one",
+    "One response's line, by time and id.",
+    """SELECT $listed
+FROM responses FINAL
+WHERE project = {project:String} AND time = {time:DateTime64(3, 'UTC')} AND id = {id:String} AND workflow != ''""",
+)
+
+RECORD = query(
+    "record",
+    "One response as it was logged.",
+    """SELECT received_at, answer, record
+FROM records FINAL
+WHERE project = {project:String} AND time = {time:DateTime64(3, 'UTC')} AND id = {id:String}""",
+)
+
+OUTCOMES_OF = query(
+    "outcomes_of",
+    "Every outcome of one response with its findings, for the detail page.",
+    """SELECT detector, workflow, state, finished_at, detector_version, weights_version, reason, duration_ms, attempts,
+  findings.claim_id, findings.claim_text, findings.claim_kind, findings.claim_span, findings.verdict, findings.score,
+  findings.error, findings.reason, findings.explanation, findings.evidence_id, findings.region, findings.time,
+  findings.page, findings.evidence_span, findings.quote, findings.duration_ms
+FROM outcomes FINAL
+WHERE project = {project:String} AND response_time = {time:DateTime64(3, 'UTC')} AND response_id = {id:String}
+ORDER BY detector""",
+)
+
+STATES_OF = query(
+    "states_of",
+    "How each detector ended on these responses; the driver asks what is left to do.",
+    """SELECT id, mapKeys(outcomes) AS detectors, mapValues(outcomes).state AS states
+FROM responses FINAL
+WHERE project = {project:String} AND time IN {times:Array(DateTime64(3, 'UTC'))} AND id IN {ids:Array(String)}""",
+)
+
+# --- a window in numbers ---------------------------------------------------------------------------------------------
+
+SUMMARY = query(
+    "summary",
+    "Quality, latency and cost of a window in one row.",
+    """SELECT
+  count() AS responses,
+  countIf($checked) AS checked,
+  countIf($flagged) AS flagged,
+  countIf(empty(outcomes)) AS pending,
+  quantilesExactInclusive(0.5, 0.95, 0.99)(duration_ms) AS durations,
+  countIf(isNotNull(duration_ms)) AS timed,
+  $cost_total AS cost_total,
+  $cost_mean AS cost_mean,
+  anyIf(currency, isNotNull(cost)) AS one_currency,
+  uniqExactIf(currency, isNotNull(cost)) AS currencies,
+  countIf(isNull(cost) OR unpriced_items > 0) AS unpriced,
+  quantileExactInclusiveIf(0.95)(
+    (toInt64(arrayMax(mapValues(outcomes).finished_ms)) - toUnixTimestamp64Milli(received_at)) / 1000, notEmpty(outcomes)
+  ) AS lag
+$responses""",
+)
+
+DETECTORS = query(
+    "detectors",
+    "Responses by detector and how it ended.",
+    """SELECT d, o.state AS state, count() AS responses, sum(o.flagged) AS flagged
+FROM (SELECT outcomes $responses)
+ARRAY JOIN mapKeys(outcomes) AS d, mapValues(outcomes) AS o
+WHERE $wanted
+GROUP BY d, state
+ORDER BY d, state""",
+)
+
+DETECTOR_DURATIONS = query(
+    "detector_durations",
+    "Median and 95th percentile of a detector's work on the responses it did not turn away.",
+    """SELECT d, quantilesExactInclusive(0.5, 0.95)(o.duration_ms) AS durations
+FROM (SELECT outcomes $responses)
+ARRAY JOIN mapKeys(outcomes) AS d, mapValues(outcomes) AS o
+WHERE o.state IN ('judged', 'abstained', 'failed') AND $wanted
+GROUP BY d""",
+)
+
+TRENDS = query(
+    "trends",
+    "Buckets of time with at least one response; they start at multiples of their length from the Unix epoch, UTC.",
+    """SELECT
+  intDiv(toUnixTimestamp64Milli(time), 1000 * {bucket:UInt32}) * {bucket:UInt32} AS start,
+  count() AS responses,
+  countIf($checked) AS checked,
+  countIf($flagged) AS flagged,
+  quantilesExactInclusive(0.5, 0.95)(duration_ms) AS durations,
+  countIf(isNotNull(duration_ms)) AS timed,
+  $cost_mean AS cost_mean,
+  $cost_total AS cost_total
+$responses
+GROUP BY start
+ORDER BY start""",
+)
+
+RELEASE_MARKS = query(
+    "release_marks",
+    "Releases whose very first response lies in the window. A minimum needs no FINAL: rows of one key share their time.",
+    """SELECT min(time) AS first_seen, release
+FROM responses
+WHERE project = {project:String} AND time < {until:DateTime64(3, 'UTC')} AND release != '' $filters
+GROUP BY release
+HAVING first_seen >= {since:DateTime64(3, 'UTC')}
+ORDER BY first_seen, release""",
+)
+
+FACETS = query(
+    "facets",
+    "Values to filter by, most frequent first. Counts only rank here, so rows are read as they lie, without FINAL.",
+    """SELECT entry.1 AS facet, entry.2 AS key, entry.3 AS value, count() AS n
+FROM (
+  SELECT arrayJoin(arrayConcat(
+    if(workflow = '', [], [('workflow', '', toString(workflow)), ('risk', '', toString(risk))]),
+    if(model = '', [], [('model', '', toString(model))]),
+    if(release = '', [], [('release', '', toString(release))]),
+    arrayMap((k, v) -> ('cohort', k, v), mapKeys(cohort), mapValues(cohort)),
+    arrayMap(d -> ('detector', '', d), mapKeys(outcomes))
+  )) AS entry
+  FROM responses
+  WHERE $window
+)
+GROUP BY facet, key, value
+ORDER BY facet, key, n DESC, value
+LIMIT 200 BY facet, key""",
+)
+
+# --- what the jobs and the driver ask --------------------------------------------------------------------------------
+
+SLICES = query(
+    "slices",
+    "Hourly buckets of each workflow (empty key and value) and of each cohort value in it, for the drift and cost jobs.",
+    """SELECT workflow, slice.1 AS cohort_key, slice.2 AS cohort_value,
+  intDiv(toUnixTimestamp64Milli(time), 3600000) * 3600 AS start,
+  count() AS responses,
+  countIf(is_checked) AS checked,
+  countIf(is_flagged) AS flagged,
+  $cost_mean AS cost_mean,
+  $cost_total AS cost_total,
+  countIf(isNotNull(cost)) AS priced,
+  quantilesExactInclusive(0.95)(duration_ms) AS durations,
+  countIf(isNotNull(duration_ms)) AS timed
+FROM (
+  SELECT workflow, time, cohort, cost, currency, duration_ms, $checked AS is_checked, $flagged AS is_flagged
+  $responses
+)
+ARRAY JOIN arrayConcat([('', '')], arrayMap((k, v) -> (k, v), mapKeys(cohort), mapValues(cohort))) AS slice
+GROUP BY workflow, cohort_key, cohort_value, start
+ORDER BY workflow, cohort_key, cohort_value, start""",
+)
+
+STAGES = query(
+    "stages",
+    "Latency of each stage of each workflow. Stage 'total' is the whole response; it has a budget where every stage has one.",
+    """SELECT workflow, stage.1 AS name, count() AS responses,
+  quantilesExactInclusive(0.5, 0.95, 0.99)(stage.2) AS durations,
+  countIf(ifNull(stage.2 > stage.3, 0)) AS over_budget,
+  countIf(isNotNull(stage.3)) AS with_budget
+FROM (
+  SELECT workflow, arrayConcat(
+    arrayMap((n, d, b) -> (toString(n), d, b), stages.name, stages.duration_ms, stages.budget_ms),
+    [('total', arraySum(stages.duration_ms), if(has(stages.budget_ms, NULL), NULL, arraySum(b -> assumeNotNull(b), stages.budget_ms)))]
+  ) AS chain
+  FROM records FINAL
+  WHERE $window AND notEmpty(stages.name)
+)
+ARRAY JOIN chain AS stage
+GROUP BY workflow, name
+ORDER BY workflow, name""",
+)
+
+MISSING_MODALITIES = query(
+    "missing_modalities",
+    "Responses without evidence of a family that over half of their workflow's responses carry; five samples, newest first.",
+    """SELECT workflow, family, count() AS responses, countIf(NOT has(modalities, family)) AS missing,
+  arrayMap(s -> s.2, groupArraySortedIf(5)((-toUnixTimestamp64Milli(time), id), NOT has(modalities, family))) AS samples
+FROM (SELECT workflow, time, id, modalities $responses)
+ARRAY JOIN ['image', 'audio', 'video', 'text', 'pdf', 'other'] AS family
+GROUP BY workflow, family
+HAVING missing > 0 AND missing * 2 < responses
+ORDER BY workflow, family""",
+)
+
+REVIEW_CANDIDATES = query(
+    "review_candidates",
+    "What the review sampling policy weighs: responses that at least one detector has ended on.",
+    """SELECT id, time, workflow, risk, $max_score AS max_score, $flagged AS is_flagged, $checked AS is_checked
+$responses
+  AND notEmpty(outcomes)
+ORDER BY time, id""",
+)
+
+PROJECTS = query(
+    "projects",
+    "Projects with responses since a time.",
+    "SELECT DISTINCT project FROM responses WHERE time >= {since:DateTime64(3, 'UTC')} ORDER BY project",
+)
+
+DUE_UNTIL = query(
+    "due_until",
+    "The sequence that ends a sidecar's next micro-batch; reads no wide column.",
+    """SELECT max(sequence) AS last
+FROM (
+  SELECT DISTINCT sequence FROM records
+  WHERE sidecar = {sidecar:String} AND sequence > {after:UInt64}
+  ORDER BY sequence LIMIT {limit:UInt32}
+)""",
+)
+
+DUE = query(
+    "due",
+    "Records of a sidecar in the order it took them in, for the detect driver.",
+    """SELECT project, sequence, received_at, answer, record
+FROM records
+WHERE sidecar = {sidecar:String} AND sequence > {after:UInt64} AND sequence <= {last:UInt64}
+ORDER BY sequence
+LIMIT 1 BY sequence""",
+)
+
+DUE_COUNT = query(
+    "due_count",
+    "How many records of a sidecar the detect driver has not come to yet.",
+    "SELECT uniqExact(sequence) FROM records WHERE sidecar = {sidecar:String} AND sequence > {after:UInt64}",
+)
+
+SIDECARS = query("sidecars", "Every sidecar that has written records.", "SELECT DISTINCT sidecar FROM records ORDER BY sidecar")
+
+ENGINES = query(
+    "engines",
+    "Engine clauses of the tables, to compare the retention.",
+    "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()",
+)
+
+ALL: tuple[Query, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Query))

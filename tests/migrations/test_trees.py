@@ -1,0 +1,159 @@
+"""Each revision goes up, down and up again, and leads to what the code expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from monitor import migrate
+from monitor.errors import MigrationRequired
+from monitor.metadata.database import Database
+from monitor.metadata.tables import Table
+from monitor.settings import Settings
+from monitor.store import schema
+from monitor.store.client import Store
+from monitor.store.fragments import query
+
+TREES: tuple[migrate.Tree, ...] = ("metadata", "clickhouse")
+METADATA = [pytest.param("sqlite", id="sqlite"), pytest.param("postgresql", id="postgresql", marks=pytest.mark.postgres)]
+
+
+def revisions(tree: migrate.Tree) -> list[str]:
+    script = ScriptDirectory.from_config(migrate._config(tree, None))
+    return [revision.revision for revision in reversed(list(script.walk_revisions()))]
+
+
+@pytest.fixture
+def metadata_settings(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Settings of the database that the test is run on, with nothing in it."""
+    if request.param == "sqlite":
+        yield settings
+        return
+    url = request.getfixturevalue("postgres_url")
+    database = Database(url)
+    with database.engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    database.dispose()
+    yield settings.model_copy(update={"metadata_url": url})
+
+
+def schema_of(settings: Settings) -> dict[str, list[str]]:
+    database = Database(settings.sqlalchemy_url)
+    found = inspect(database.engine)
+    tables = {table: sorted(column["name"] for column in found.get_columns(table)) for table in found.get_table_names()}
+    database.dispose()
+    tables.pop("alembic_version", None)
+    return tables
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_revisions_are_numbered_without_gaps(tree: migrate.Tree) -> None:
+    found = revisions(tree)
+    assert found == [f"{number:04d}" for number in range(1, len(found) + 1)]
+
+
+@pytest.mark.parametrize("metadata_settings", METADATA, indirect=True)
+def test_each_metadata_revision_goes_up_down_and_up_again(metadata_settings: Settings) -> None:
+    migrate.migrate(metadata_settings)
+    seen = {}
+    for revision in reversed(revisions("metadata")):
+        seen[revision] = schema_of(metadata_settings)
+        migrate.downgrade(metadata_settings, "metadata", "-1")
+    assert schema_of(metadata_settings) == {}
+    assert migrate.status(metadata_settings)[0].current is None
+    assert len({str(tables) for tables in seen.values()}) == len(seen), "a revision changes nothing"
+    migrate.migrate(metadata_settings)
+    assert schema_of(metadata_settings) == seen[migrate.head("metadata")]
+
+
+@pytest.mark.parametrize("metadata_settings", METADATA, indirect=True)
+def test_the_metadata_tree_leads_to_exactly_the_tables_of_the_code(metadata_settings: Settings) -> None:
+    migrate.migrate(metadata_settings)
+    database = Database(metadata_settings.sqlalchemy_url)
+    with database.engine.connect() as connection:
+        difference = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Table.metadata)
+    database.dispose()
+    assert difference == []
+
+
+@pytest.mark.parametrize("metadata_settings", METADATA, indirect=True)
+def test_only_one_unresolved_alert_a_fingerprint_is_possible_on_both_databases(metadata_settings: Settings) -> None:
+    migrate.migrate(metadata_settings)
+    database = Database(metadata_settings.sqlalchemy_url)
+    now = "2026-03-02 12:00:00+00:00"
+    project = text("INSERT INTO projects VALUES ('p', 'p', :now)")
+    rule = text("INSERT INTO alert_rules VALUES ('r', 'p', 'drift', NULL, 'page', :yes, '{}', :now, :now)")
+    alert = text(
+        "INSERT INTO alerts (id, project_id, rule_id, fingerprint, state, severity, title, summary, labels, facts, opened_at, last_seen_at, "
+        "occurrences) VALUES (:id, 'p', 'r', 'f', :state, 'page', 't', 's', '{}', '{}', :now, :now, 1)"
+    )
+    with database.session() as session:
+        session.execute(project, {"now": now})
+        session.execute(rule, {"now": now, "yes": True})
+        for number in range(3):
+            session.execute(alert, {"id": f"old{number}", "state": "resolved", "now": now})
+        session.execute(alert, {"id": "a", "state": "open", "now": now})
+    with pytest.raises(IntegrityError), database.session() as session:
+        session.execute(alert, {"id": "b", "state": "acknowledged", "now": now})
+    database.dispose()
+
+
+def test_migrating_twice_changes_nothing(settings: Settings, store: Store) -> None:
+    before = migrate.status(settings, store)
+    assert migrate.migrate(settings, store) == before
+    assert [found.current for found in before] == [found.head for found in before]
+
+
+def test_each_clickhouse_revision_goes_up_down_and_up_again(settings: Settings, store: Store) -> None:
+    tables = query("tables", "Tables as created.", "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()")
+
+    def found() -> dict[str, str]:
+        return {name: text for name, text in store.rows(tables, {}) if name != "alembic_version"}
+
+    first = found()
+    assert {"records", "responses", "outcomes", "findings"} <= set(first)
+    seen = []
+    for _ in revisions("clickhouse"):
+        seen.append(set(found()))
+        migrate.downgrade(settings, "clickhouse", "-1", store)
+    assert found() == {}
+    assert len({frozenset(names) for names in seen}) == len(seen), "a revision changes nothing"
+    migrate.migrate(settings, store)
+    assert set(found()) == set(first)
+
+
+def test_the_clickhouse_tree_has_the_columns_that_are_inserted(store: Store) -> None:
+    columns = query("columns", "Columns.", "SELECT table, name, type FROM system.columns WHERE database = currentDatabase()")
+    found: dict[str, dict[str, str]] = {}
+    for table, name, kind in store.rows(columns, {}):
+        found.setdefault(table, {})[name] = kind.removeprefix("SimpleAggregateFunction(max, ").removeprefix("SimpleAggregateFunction(maxMap, ")
+    assert found["records"] == dict(schema.RECORDS)
+    assert found["outcomes"] == dict(schema.OUTCOMES)
+    responses = {name: kind.removesuffix(")") for name, kind in found["responses"].items()}
+    inserted = {name: kind.removesuffix(")") for name, kind in (schema.RESPONSES | schema.RESPONSE_OUTCOMES).items()}
+    assert {name: kind.removesuffix(")") for name, kind in responses.items()} == {n: k.removesuffix(")") for n, k in inserted.items()}
+
+
+def test_an_older_schema_is_refused_with_the_command_that_helps(settings: Settings) -> None:
+    with pytest.raises(MigrationRequired, match="metadata schema is at nothing.*groundwatch migrate"):
+        migrate.require_current(settings)
+    migrate.migrate(settings)
+    migrate.require_current(settings)
+    migrate.downgrade(settings, "metadata", "0001")
+    with pytest.raises(MigrationRequired, match="is at 0001"):
+        migrate.require_current(settings)
+
+
+def test_the_retention_setting_reaches_every_table(settings: Settings, store: Store) -> None:
+    migrate.migrate(settings.model_copy(update={"retention_days": 90}), store)
+    ttl = query("ttl", "Engines.", "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'")
+    engines = {name: text for name, text in store.rows(ttl, {}) if name != "alembic_version"}
+    assert set(engines) == set(schema.RETENTION_COLUMNS)
+    assert all("toIntervalDay(90)" in text for text in engines.values())
