@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,8 @@ from typing import Protocol, cast
 from detectors.catalogue import Entry
 from detectors.contract import Detector, DetectorOptions, Finding, Outcome, not_checked
 from monitor.detect.cases import BuiltCase, CaseBuilder, ClaimFinders
-from monitor.detect.wire import Judgement, WorkerConfig
+from monitor.detect.wire import CATALOGUE_MODULE, Judgement, WorkerConfig
+from monitor.errors import SettingsInvalid
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
 from monitor.findings import FindingRecord
 from monitor.records import ResponseRecord
@@ -34,6 +36,31 @@ class Catalogue(Protocol):
 def catalogue_of(module: str) -> Catalogue:
     """The catalogue in a module."""
     return cast(Catalogue, importlib.import_module(module))
+
+
+def failures_of(detectors: Sequence[str], catalogue: str = CATALOGUE_MODULE) -> dict[str, str]:
+    """What each of these detectors catches. Raises SettingsInvalid for a name that is in no catalogue."""
+    known = catalogue_of(catalogue).CATALOGUE
+    for name in detectors:
+        if name not in known:
+            raise SettingsInvalid("GROUNDWATCH_DETECTORS", name, "there is no such detector", f"Choose from {', '.join(known)}")
+    return {name: known[name].failure for name in detectors}
+
+
+def source_digest(config: WorkerConfig) -> str:
+    """SHA-256 of the code and tables that verdicts come from, and of the options that change them.
+
+    A verdict cached under another digest may be another verdict now.
+    """
+    digest = hashlib.sha256()
+    folders = {Path(str(importlib.import_module(name.split(".")[0]).__file__)).parent for name in (config.catalogue, config.claims)}
+    for folder in sorted({*folders, Path(__file__).parent}):
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".py", ".json"):
+                digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    options = (config.device, config.precision, config.clip_model, config.clip_pretrained, config.whisper_model, config.object_model)
+    digest.update("\0".join(options).encode())
+    return digest.hexdigest()
 
 
 class Bench:

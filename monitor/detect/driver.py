@@ -19,14 +19,14 @@ import msgspec
 import structlog
 
 from monitor.clock import Clock
-from monitor.detect.bench import catalogue_of
+from monitor.detect.bench import failures_of
 from monitor.detect.cases import visible
 from monitor.detect.engine import DetectorReport, Engine, Finished, WorkItem, outcome_of
 from monitor.detect.local import LocalEngine
 from monitor.detect.policy import DetectionPolicy
 from monitor.detect.progress import OpenWork
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, config_of
-from monitor.errors import SettingsInvalid, StoreUnavailable
+from monitor.errors import StoreUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.findings import OutcomeRecord, OutcomeState
 from monitor.metadata.cursors import DetectionCursors
@@ -322,15 +322,6 @@ class Driver:
             if progress.reached > progress.saved:
                 self._cursors.advance(sidecar, progress.reached)
                 progress.saved = progress.reached
-
-
-def failures_of(detectors: Sequence[str], catalogue: str = CATALOGUE_MODULE) -> dict[str, str]:
-    """What each of these detectors catches. Raises SettingsInvalid for a name that is in no catalogue."""
-    known = catalogue_of(catalogue).CATALOGUE
-    for name in detectors:
-        if name not in known:
-            raise SettingsInvalid("GROUNDWATCH_DETECTORS", name, "there is no such detector", f"Choose from {', '.join(known)}")
-    return {name: known[name].failure for name in detectors}
 
 
 def token_of(outcomes: Sequence[OutcomeRecord]) -> str:
