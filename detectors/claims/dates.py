@@ -23,7 +23,7 @@ _EDGE_L, _EDGE_R = r"(?<![\d.,/-])(?<![A-Za-z])", r"(?![\d])(?![A-Za-z])(?![/-]\
 _PATTERNS = tuple(
     re.compile(text, re.IGNORECASE)
     for text in (
-        _EDGE_L + r"(?P<year>(?:19|20)\d\d)\s?(?P<sep>[-/.])\s?(?P<second>[01]?\d)\s?(?P=sep)\s?(?P<third>[0-3]?\d)(?=T\d\d:|\D|$)",
+        _EDGE_L + r"(?P<year>(?:19|20)\d\d)\s?(?P<sep>[-/.])\s?(?P<second>[01]?\d)\s?(?P=sep)\s?(?P<third>[0-3]?\d)(?=T?\d\d:\d|\D|$)",
         _EDGE_L
         + r"(?P<first>[0-3]?\d)\s?(?P<sep>[-/.])\s?(?P<second>[0-3]?\d)\s?(?P=sep)\s?(?P<year>(?:19|20)\d\d|\d\d)"
         + r"(?:(?!\d)|(?=\d{1,2}:\d\d))(?!\.\d)",

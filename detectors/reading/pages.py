@@ -50,6 +50,12 @@ def open_pages(evidence: EvidenceFile) -> tuple[int, Iterator[Page]]:
     return frames, _picture_pages(evidence, first, frames)
 
 
+def page_image(evidence: EvidenceFile, number: int) -> Image.Image | None:
+    """The picture of one page; None where the page carries its own text. Raises as :func:`open_pages` does."""
+    _, pages = open_pages(evidence)
+    return next((page.image for page in pages if page.number == number), None)
+
+
 def _frame_count(evidence: EvidenceFile) -> int:
     """Frames that are pages: those of a TIFF. The frames of a GIF or WebP are one moving picture."""
     with Image.open(evidence.path) as stored:

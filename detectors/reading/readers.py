@@ -148,8 +148,15 @@ class SecondReader:
         """Whether easyocr and its weights package are here; nothing is imported."""
         return all(importlib.util.find_spec(name) is not None for name in ("easyocr", "torch", OCR_SECOND.files[0].package))
 
+    @staticmethod
+    def verify() -> None:
+        """Check the weights without loading them. Raises DetectorUnavailable when they are not the pinned ones."""
+        verified_files(OCR_SECOND, "ocr_mismatch")
+
     def load(self) -> None:
-        """Raises DetectorUnavailable when easyocr or the pinned weights are not installed."""
+        """Load once, on first use. Raises DetectorUnavailable when easyocr or the pinned weights are not installed."""
+        if self._reader is not None:
+            return
         weights = verified_files(OCR_SECOND, "ocr_mismatch")
         try:
             import easyocr
@@ -180,6 +187,7 @@ class SecondReader:
         height, width = piece.shape
         with self._lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            self.load()
             found = self._reader.recognize(piece, horizontal_list=[[0, width, 0, height]], free_list=[], detail=1)
         text = " ".join(str(item[1]) for item in found)
         return text, min((float(item[2]) for item in found), default=0.0)

@@ -1,0 +1,193 @@
+"""Catches values, dates, names and visible words that the page does not print, by reading the page again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from detectors.calibration import Calibration
+from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, Region, not_checked
+from detectors.reading.comparison import Comparison, compare, places_to_reread
+from detectors.reading.lines import Line, Reading, around
+from detectors.reading.pages import page_image
+from detectors.reading.readers import FastReader, SecondReader
+
+# Fewer letters and digits than this, and a picture is a photograph that happens to show a sign, not a page.
+LITTLE_TEXT, NO_TEXT = 12, 2
+# What a page must carry before the absence of a value on it means anything.
+DOCUMENT_CHARACTERS, DOCUMENT_LINES = 60, 5
+# A sign that fills this share of the picture's height was surely meant by "the sign says".
+PROMINENT_HEIGHT, PROMINENT_CONFIDENCE = 0.05, 0.85
+# Below this the reader guesses; measured on receipts, lines under it are mostly specks and stamps.
+UNCERTAIN = 0.55
+# From here on the first reading alone does not settle the matter.
+REREAD_FROM = 0.3
+# What the second reading weighs; below the other mark the two readers' dispute is taken to end for the claim.
+SECOND_WEIGHT, DISPUTED = 0.65, 0.5
+_ERRORS = {"quantity": "value", "entity": "entity", "text": "label"}
+
+
+class OcrMismatch(Detector):
+    """Compares quantities, dates, names and visible texts of an answer with what two readers find on the page.
+
+    It is wrong when a value is printed more than once and the answer means another place than it says; when both
+    readers err alike (stamps across print, handwriting, decorative lettering); when a number in the answer is the
+    answer's own reckoning and not marked as such (*about*, *by*, *difference of*: those it leaves unchecked); when an
+    altered day-month order still names a day that can be read from the page. A page in a script other than Latin,
+    Chinese or Japanese is read poorly. It judges print, not meaning: a right number under a wrong noun passes.
+    """
+
+    name: ClassVar[str] = "ocr_mismatch"
+    version: ClassVar[str] = "1.0.0"
+    kinds: ClassVar[frozenset[str]] = frozenset({"quantity", "entity", "text"})
+    families: ClassVar[frozenset[str]] = frozenset({"image", "pdf"})
+    seconds_per_case: ClassVar[float] = 1.8
+
+    def __init__(self, options: DetectorOptions) -> None:
+        super().__init__(options)
+        self._fast = FastReader(options)
+        self._second: SecondReader | None = None
+        self._calibration: Calibration | None = None
+
+    def load(self) -> None:
+        """Raises DetectorUnavailable when the first reader or its weights are missing; the second is optional."""
+        self._fast.load()
+        self._calibration = Calibration.load(self.name)
+        if self.options.second_reader and SecondReader.installed():
+            self._second = SecondReader(self.options)
+            self._second.verify()
+
+    @property
+    def weights_version(self) -> str:
+        """Versions of the readers in use."""
+        return self._fast.version if self._second is None else f"{self._fast.version} {self._second.version}"
+
+    def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
+        """One finding a claim. Raises EvidenceUnreadable when none of the evidence can be read."""
+        readings: list[tuple[EvidenceFile, Reading]] = []
+        unreadable: list[EvidenceUnreadable] = []
+        for evidence in case.evidence_of(*self.families):
+            try:
+                readings.append((evidence, self._fast.read(evidence)))
+            except EvidenceUnreadable as error:
+                unreadable.append(error)
+        if not readings:
+            raise unreadable[0]
+        return [self._find(claim, readings, unreadable) for claim in claims]
+
+    def raw_score(self, claim: Claim, evidence: EvidenceFile) -> float | None:
+        """The uncalibrated distance of a claim to a page, None where it is not judged: what calibration is fitted on."""
+        reading = self._fast.read(evidence)
+        comparison = self._second_opinion(claim, evidence, reading, compare(claim, reading))
+        return None if _not_judged(claim, reading, comparison) else comparison.raw
+
+    def _find(self, claim: Claim, readings: list[tuple[EvidenceFile, Reading]], unreadable: list[EvidenceUnreadable]) -> Finding:
+        cited = {place.evidence for place in claim.citations}
+        chosen = [(evidence, reading) for evidence, reading in readings if evidence.id in cited] or readings
+        best: tuple[float, EvidenceFile, Comparison] | None = None
+        reasons: list[str] = []
+        for evidence, reading in chosen:
+            comparison = self._second_opinion(claim, evidence, reading, compare(claim, reading))
+            if reason := _not_judged(claim, reading, comparison):
+                reasons.append(reason)
+            elif comparison.raw is not None and (best is None or comparison.raw < best[0]):
+                best = (comparison.raw, evidence, comparison)
+        if best is None:
+            return not_checked(claim, reasons[0])
+        finding = self._finding(claim, best[1], best[2])
+        if finding.verdict == "hallucinated" and (unreadable or reasons):
+            why = str(unreadable[0]) if unreadable else reasons[0]
+            return not_checked(claim, f"it is not on what could be read, but {why}", finding.place)
+        return finding
+
+    def _second_opinion(self, claim: Claim, evidence: EvidenceFile, reading: Reading, first: Comparison) -> Comparison:
+        """The comparison after the second reader looked at the lines that decide it; unchanged where that cannot help."""
+        if self._second is None or first.raw is None or first.raw < REREAD_FROM or first.absent:
+            return first
+        reread: dict[Line, Line] = {}
+        for line in places_to_reread(claim, reading, first):
+            image = page_image(evidence, line.page)
+            if image is not None and line.region[2] > 0 and line.region[3] > 0:
+                text, confidence = self._second.read_piece(image, line.region)
+                if text.strip():
+                    reread[line] = Line(text, confidence, line.region, line.page)
+        if not reread:
+            return first
+        again = compare(claim, replace(reading, lines=tuple(reread.get(line, line) for line in reading.lines)))
+        if again.raw is None or again.raw >= first.raw:
+            return first
+        raw = SECOND_WEIGHT * again.raw + (1 - SECOND_WEIGHT) * first.raw
+        return replace(again, raw=raw) if raw < DISPUTED else replace(first, raw=raw)
+
+    def _finding(self, claim: Claim, evidence: EvidenceFile, comparison: Comparison) -> Finding:
+        if self._calibration is None or comparison.raw is None:
+            raise RuntimeError(f"{self.name}: a verdict before load() or without a comparison")
+        score = self._calibration.apply(comparison.raw)
+        wrong = score >= self._calibration.threshold
+        page, region = _where(comparison.lines)
+        place = Place(evidence.id, region=region, page=page, quote=comparison.quote or None)
+        if not wrong:
+            told = f"The answer gives {claim.text}; the page prints {comparison.quote} {_spot(region)}."
+            return Finding(claim, "supported", score, told, place)
+        error = "label" if comparison.note == "as the total" else _ERRORS[claim.kind]
+        return Finding(claim, "hallucinated", score, _told_wrong(claim, comparison, region), place, error)
+
+
+def _not_judged(claim: Claim, reading: Reading, comparison: Comparison) -> str | None:
+    """Why a claim cannot be judged on this reading, or None when it can."""
+    if not reading.lines:
+        return "no text was read"
+    if reading.characters < (NO_TEXT if claim.kind == "text" else LITTLE_TEXT):
+        return f"hardly any text was read ({reading.characters} letters and digits)"
+    if comparison.raw is None:
+        return comparison.reason
+    if comparison.raw < REREAD_FROM:
+        return None
+    if not reading.complete:
+        return f"it is not on the first {reading.pages} pages, the rest was not read"
+    if claim.facts.get("approximate") or claim.facts.get("derived"):
+        return "the answer rounds or reckons this value, and it is not printed as such"
+    if comparison.raw >= DISPUTED and not comparison.absent and any(line.confidence < UNCERTAIN for line in comparison.lines):
+        return "the place where it may stand is read too uncertainly"
+    return _absence_means_nothing(claim, reading, comparison)
+
+
+def _absence_means_nothing(claim: Claim, reading: Reading, comparison: Comparison) -> str | None:
+    if claim.facts.get("how") == "recogniser" and comparison.absent:
+        return "the name is not printed, and the answer does not say that it is"
+    if reading.characters >= DOCUMENT_CHARACTERS and len(reading.lines) >= DOCUMENT_LINES:
+        return None if reading.confidence >= UNCERTAIN else f"the page is read too uncertainly (confidence {reading.confidence:.2f})"
+    if claim.kind == "text" and any(_prominent(line) for line in reading.lines):
+        return None
+    return "the picture shows little text, and nothing like this among it" if comparison.absent or claim.kind == "quantity" else None
+
+
+def _prominent(line: Line) -> bool:
+    return line.region[3] >= PROMINENT_HEIGHT and line.confidence >= PROMINENT_CONFIDENCE
+
+
+def _where(lines: Sequence[Line]) -> tuple[int | None, Region | None]:
+    """Page and region of the best place; lines of a following page are left out."""
+    if not lines:
+        return None, None
+    page = lines[0].page
+    return page, around(line for line in lines if line.page == page)
+
+
+def _spot(region: Region | None) -> str:
+    """The region in words, for a person."""
+    if region is None:
+        return "somewhere"
+    x, y = region[0] + region[2] / 2, region[1] + region[3] / 2
+    height = "at the top" if y < 1 / 3 else "at the bottom" if y > 2 / 3 else "in the middle"
+    side = " left" if x < 1 / 3 else " right" if x > 2 / 3 else ""
+    return height + side
+
+
+def _told_wrong(claim: Claim, comparison: Comparison, region: Region | None) -> str:
+    if comparison.absent or not comparison.quote:
+        closest = f"; the closest is {comparison.quote!r} {_spot(region)}" if comparison.quote else ""
+        return f"The answer gives {claim.text}, and nothing like it is printed{closest}."
+    note = f" {comparison.note}" if comparison.note else ""
+    return f"The answer gives {claim.text}; the page prints {comparison.quote}{note} {_spot(region)}."
