@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from detectors.catalogue import Entry
-from detectors.contract import Detector, DetectorOptions, Finding, Outcome, not_checked
+from detectors.contract import Detector, DetectorOptions, DetectorUnavailable, Finding, Outcome, not_checked
 from monitor.detect.cases import BuiltCase, CaseBuilder, ClaimFinders
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, WorkerConfig
 from monitor.errors import SettingsInvalid
@@ -118,6 +118,16 @@ class Bench:
             raise ValueError(f"{name} gave {len(outcomes)} outcomes for {len(records)} cases")
         shared = _share_of_preparation(outcomes, spent_ms)
         return [_judgement(detector, outcome, one, shared) for outcome, one in zip(outcomes, built, strict=True)]
+
+
+def judge_or_fail(bench: Bench, name: str, record: ResponseRecord, folder: Path | None = None) -> Judgement:
+    """The judgement on one record; whatever a detector raises becomes ``failed`` with its reason."""
+    try:
+        return bench.judge(name, [record], folder)[0]
+    except DetectorUnavailable as error:
+        return Judgement(state="failed", reason=str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a model library raises is this detector's failure; the reason is recorded
+        return Judgement(state="failed", reason=f"{type(error).__name__}: {error}")
 
 
 def _share_of_preparation(outcomes: Sequence[Outcome], spent_ms: float) -> float:
