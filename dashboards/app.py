@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     """Draw the page the address asks for."""
-    st.set_page_config(page_title="groundwatch", page_icon=":material/visibility:", layout="wide")
+    st.set_page_config(page_title="groundwatch", page_icon=str(HERE / "assets" / "icon.png"), layout="wide")
     st.html(f"<style>{(HERE / 'assets' / 'look.css').read_text(encoding='utf-8')}</style>")
     page = st.navigation(
         [

@@ -43,16 +43,17 @@ def _nothing_between(points: Sequence[TrendPoint], left: TrendPoint, right: Tren
 
 def trend_chart(trends: Trends, zone: tzinfo, currency: str | None, window: tuple[datetime, datetime]) -> go.Figure:
     """Three panels on one time axis: flagged share with its 95% band, p50 and p95 latency, cost per response."""
-    titles = ("Flagged share of checked responses, %", "Latency, s", f"Cost per response, {chart_text(currency or 'no currency')}")
+    latency = f'Latency, s: <span style="color:{SLOW}">●</span> p95  <span style="color:{TYPICAL}">●</span> p50'
+    titles = ("Flagged share of checked responses, %", latency, f"Cost per response, {chart_text(currency or 'no currency')}")
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.075, subplot_titles=titles)
     _quality(figure, trends, zone)
     _line(figure, trends, zone, 2, "p95", SLOW, lambda p: p.duration_ms_p95, lambda v: v / 1000, wording.duration)
     _line(figure, trends, zone, 2, "p50", TYPICAL, lambda p: p.duration_ms_p50, lambda v: v / 1000, wording.duration)
     _line(figure, trends, zone, 3, "mean", COST, lambda p: p.cost_mean, float, lambda v: wording.money(v, currency))
-    _releases(figure, trends, zone)
+    _releases(figure, trends, zone, window)
     figure.update_layout(
-        height=560,
-        margin={"l": 10, "r": 10, "t": 46, "b": 10},
+        height=570,
+        margin={"l": 10, "r": 10, "t": 72, "b": 10},
         hovermode="x unified",
         hoversubplots="axis",
         showlegend=False,
@@ -130,22 +131,25 @@ def _line(
         )
 
 
-def _releases(figure: go.Figure, trends: Trends, zone: tzinfo) -> None:
-    # Versions that arrive close together would print over each other, so labels take turns on three heights.
-    for number, mark in enumerate(sorted(trends.marks, key=lambda mark: mark.time)):
+def _releases(figure: go.Figure, trends: Trends, zone: tzinfo, window: tuple[datetime, datetime]) -> None:
+    # A release seen in the first bucket was most likely live before the window: a line there would claim a change.
+    begin = trends.points[0].start + timedelta(seconds=trends.bucket_s)
+    shown = sorted((mark for mark in trends.marks if mark.time >= begin), key=lambda mark: mark.time)
+    late = window[1] - (window[1] - window[0]) / 5
+    for number, mark in enumerate(shown):
         when = mark.time.astimezone(zone).replace(tzinfo=None)
         figure.add_vline(x=when, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
-        text = "▾ " + chart_text(mark.version[:24])
+        # Versions that arrive close together would print over each other, so labels take turns on two heights.
         figure.add_annotation(
             x=when,
-            y=1 + 0.022 * (number % 2),
+            y=1.055 + 0.05 * (number % 2),
             xref="x",
             yref="paper",
-            text=text,
+            text=chart_text(f"release {mark.version[:24]}"),
             showarrow=False,
             yanchor="bottom",
-            xanchor="left",
-            font={"size": 11},
+            xanchor="right" if mark.time > late else "left",
+            font={"size": 12},
         )
 
 

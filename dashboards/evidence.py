@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import wave
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -13,6 +13,8 @@ from dashboards import api, frame, markup, pictures, wording
 from dashboards.bodies import EvidenceView, FindingView
 
 TICK_S = 5.0
+TALLEST = 700
+COLUMN = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ def pick(evidence: Sequence[EvidenceView], places: Sequence[Place], key: str) ->
     by_id = {item.id: item for item in evidence}
     wanted = next((p.finding.evidence_id for p in places if p.chosen and p.finding.evidence_id in by_id), evidence[0].id)
     if len(evidence) == 1:
+        frame.put(markup.el("div", _title(evidence[0]), cls="gw-label"))
         return evidence[0]
     # The key holds the wanted source, so choosing another claim moves on while a choice by hand stays.
     name = st.selectbox(
@@ -61,23 +64,22 @@ def _title(item: EvidenceView) -> str:
     return f"{item.title or item.id} ({item.media_type}{role})"
 
 
-def show(item: EvidenceView, places: Sequence[Place]) -> None:
-    """Draw the source according to its family, with the places found in it."""
+def show(item: EvidenceView, places: Sequence[Place], blind: bool = False) -> None:
+    """Draw the source according to its family, with the places found in it; ``blind`` says nothing about findings at all."""
     here = [place for place in places if place.finding.evidence_id in (item.id, None)]
-    frame.put(markup.el("div", _title(item), cls="gw-label"))
     try:
         if item.text is not None:
-            _text(item, here)
+            _text(item, here, blind)
         elif item.url is None:
             frame.say(
                 "The bytes of this evidence are not stored", "Upload them with PUT /v1/evidence/{sha256}; detectors need them too.", "warn"
             )
         elif item.family == "image":
-            _picture(item.url, here, None, item)
+            _picture(item.url, here, None, item, blind)
         elif item.family == "document":
-            _document(item.url, here, item)
+            _document(item.url, here, item, blind)
         elif item.family in ("audio", "video"):
-            _recording(item, item.url, here)
+            _recording(item, item.url, here, blind)
         else:
             frame.say("This kind of evidence has no view", item.media_type)
     except api.ApiFailed as error:
@@ -86,7 +88,7 @@ def show(item: EvidenceView, places: Sequence[Place]) -> None:
         frame.say("The picture cannot be read", str(error), "warn")
 
 
-def _picture(url: str, places: Sequence[Place], page: int | None, item: EvidenceView) -> None:
+def _picture(url: str, places: Sequence[Place], page: int | None, item: EvidenceView, blind: bool) -> None:
     picture = pictures.open_picture(api.picture(url, page=page))
     boxes = [
         pictures.Box(place.finding.region, place.tone, _box_label(place), place.chosen)
@@ -96,11 +98,15 @@ def _picture(url: str, places: Sequence[Place], page: int | None, item: Evidence
     drawn = pictures.with_boxes(picture, boxes)
     bold = [box for box in boxes if box.chosen]
     about = f"{len(boxes)} regions marked, {len(bold)} of the chosen claim" if boxes else "no region marked"
-    st.image(drawn, width="stretch", alt=f"Evidence {item.title or item.id}: {about}")
-    if bold and (near := pictures.closer(drawn, bold[0].region)) is not None:
+    # A tall page would push everything else off the screen; it can be opened full screen.
+    tall = drawn.height * COLUMN > drawn.width * TALLEST
+    st.image(
+        drawn, width=max(1, TALLEST * drawn.width // drawn.height) if tall else "stretch", alt=f"Evidence {item.title or item.id}: {about}"
+    )
+    if bold and (near := pictures.closer(pictures.with_boxes(picture, [replace(bold[0], label="")]), bold[0].region)) is not None:
         st.caption("The chosen region, closer:")
         st.image(near, width="content", alt="The chosen region, enlarged")
-    if not boxes:
+    if not boxes and not blind:
         st.caption("No finding points to a place in this picture.")
 
 
@@ -110,22 +116,22 @@ def _box_label(place: Place) -> str:
     return f"{wording.VERDICTS.get(place.finding.verdict, ('', place.finding.verdict))[1]}: {place.claim}"
 
 
-def _document(url: str, places: Sequence[Place], item: EvidenceView) -> None:
+def _document(url: str, places: Sequence[Place], item: EvidenceView, blind: bool) -> None:
     found = sorted({place.finding.page or 1 for place in places if place.finding.page or place.finding.region})
     wanted = next((place.finding.page or 1 for place in places if place.chosen and (place.finding.page or place.finding.region)), 1)
     pages = item.metadata.get("pages")
     last = pages if isinstance(pages, int) and pages > 0 else max([wanted, *found, 1])
     limit = last if isinstance(pages, int) else 9999
-    number = int(st.number_input("Page", 1, limit, wanted, key=f"page_{item.id}_{wanted}", width=130))
-    if found:
-        st.caption("Pages with findings: " + ", ".join(map(str, found)))
-    _picture(url, places, number, item)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        number = int(st.number_input("Page", 1, limit, wanted, key=f"page_{item.id}_{wanted}", width=130, label_visibility="collapsed"))
+        st.caption((f"of {pages}. " if isinstance(pages, int) else "") + ("Findings on " + ", ".join(map(str, found)) if found else ""))
+    _picture(url, places, number, item, blind)
     for place in places:
         if place.chosen and place.finding.quote:
             frame.put(markup.el("div", f"Found text: “{place.finding.quote}”", cls="gw-question"))
 
 
-def _recording(item: EvidenceView, url: str, places: Sequence[Place]) -> None:
+def _recording(item: EvidenceView, url: str, places: Sequence[Place], blind: bool) -> None:
     content = api.media(url)
     timed = [place for place in places if place.finding.time is not None]
     chosen = next((place.finding.time for place in timed if place.chosen), None)
@@ -144,7 +150,7 @@ def _recording(item: EvidenceView, url: str, places: Sequence[Place]) -> None:
     ]
     if rows:
         frame.put(markup.table(["At", "Heard", "Claim"], rows))
-    elif not timed:
+    elif not timed and not blind:
         st.caption("No finding points to a time in this recording.")
 
 
@@ -160,10 +166,10 @@ def _length(item: EvidenceView, content: bytes, ends: Sequence[float]) -> float 
         return (max(ends) // TICK_S + 1) * TICK_S if ends else None
 
 
-def _text(item: EvidenceView, places: Sequence[Place]) -> None:
+def _text(item: EvidenceView, places: Sequence[Place], blind: bool) -> None:
     span = next((place.finding.evidence_span for place in places if place.chosen and place.finding.evidence_span), None)
     frame.put(markup.marked(item.text or "", span))
-    if span is None:
+    if span is None and not blind:
         quote = next((place.finding.quote for place in places if place.chosen and place.finding.quote), None)
         st.caption("No finding of the chosen claim points to a place in this text." if quote is None else "The finding quotes:")
         if quote:

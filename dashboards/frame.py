@@ -40,9 +40,9 @@ def zone() -> tzinfo:
         return UTC
 
 
-def put(*parts: str | None) -> None:
-    """Write markup; plain strings among the parts are escaped."""
-    st.html(markup.join(parts))
+def put(*parts: str | None, narrow: bool = False) -> None:
+    """Write markup; plain strings among the parts are escaped. ``narrow`` takes no more width than needed."""
+    st.html(markup.join(parts), width="content" if narrow else "stretch")
 
 
 def say(title: str, detail: str = "", tone: str = "info", code: str | None = None) -> None:

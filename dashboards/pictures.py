@@ -65,7 +65,7 @@ def with_boxes(picture: Image.Image, boxes: Sequence[Box]) -> Image.Image:
         if box.chosen:
             pen.rectangle(_grown(place, 2 * unit), outline="white", width=2 * unit + 4 * unit)
         pen.rectangle(place if not box.chosen else _grown(place, unit), outline=hue, width=(4 if box.chosen else 1) * unit)
-        if box.chosen:
+        if box.chosen and box.label:
             _label(pen, place, box, hue, unit, picture.size)
     return drawn
 
@@ -92,7 +92,7 @@ def closer(picture: Image.Image, region: Region) -> Image.Image | None:
     left, top, right, bottom = pixels(region, *picture.size)
     pad_x, pad_y = max(24, (right - left) // 2), max(16, (bottom - top) // 2)
     crop = picture.crop((max(0, left - pad_x), max(0, top - pad_y), min(picture.width, right + pad_x), min(picture.height, bottom + pad_y)))
-    scale = min(3.0, 900 / crop.width)
+    scale = min(3.0, 640 / crop.width, 320 / crop.height)
     if scale <= 1:
         return crop
     return crop.resize((round(crop.width * scale), round(crop.height * scale)), Image.Resampling.LANCZOS)

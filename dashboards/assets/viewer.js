@@ -18,7 +18,16 @@ export default function (component) {
       answer.appendChild(document.createTextNode(part.text));
       continue;
     }
-    const button = node("button", "claim " + part.tone);
+    // A span, not a button: a long claim must wrap like the text around it.
+    const button = node("span", "claim " + part.tone);
+    button.setAttribute("role", "button");
+    button.tabIndex = 0;
+    button.onkeydown = (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      event.stopPropagation();
+      choose(part.claim)();
+    };
     button.setAttribute("aria-pressed", String(part.claim === data.chosen));
     button.title = part.title;
     button.appendChild(node("span", "icon", part.icon));

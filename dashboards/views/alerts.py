@@ -6,10 +6,10 @@ import streamlit as st
 
 from dashboards import api, frame, markup, wording
 from dashboards.bodies import AlertRuleView, AlertView
-from dashboards.filters import from_samples
+from dashboards.filters import from_samples, parse_time
 from dashboards.wording import UNKNOWN
 
-WIDTHS = [1.0, 4.6, 1.6, 1.35, 1.35, 0.8, 1.5, 2.9]
+WIDTHS = [1.0, 4.3, 1.6, 1.3, 1.3, 0.7, 1.5, 3.5]
 HEADS = ["Severity", "Alert", "Workflow", "First seen", "Last seen", "Times", "State", ""]
 VIEWS = {"active": "Open and acknowledged", "open": "Open", "acknowledged": "Acknowledged", "resolved": "Resolved", "all": "All"}
 
@@ -50,9 +50,10 @@ def show_alerts() -> None:
             "good" if view in ("active", "open") else "info",
         )
         return
-    for cell, head in zip(st.columns(WIDTHS), HEADS, strict=True):
-        with cell:
-            frame.put(markup.el("div", head, cls="gw-label"))
+    with st.container(key="alert_heads"):
+        for cell, head in zip(st.columns(WIDTHS), HEADS, strict=True):
+            with cell:
+                frame.put(markup.el("div", head, cls="gw-label"))
     for alert in items:
         row(alert, alert.id == opened)
     if page.next:
@@ -114,7 +115,7 @@ def buttons(alert: AlertView, opened: bool) -> None:
         frame.act("Resolved", lambda: api.resolve(alert.id, who))
         st.rerun()
     label, icon = ("Close", ":material/expand_less:") if opened else ("Open", ":material/expand_more:")
-    if st.button(label, key=f"open_{alert.id}", icon=icon, type="secondary" if opened else "primary"):
+    if st.button(label, key=f"open_{alert.id}", icon=icon, type="tertiary"):
         if opened:
             st.query_params.pop("id", None)
         else:
@@ -136,7 +137,7 @@ def details(alert: AlertView) -> None:
     with right:
         st.subheader("Offending responses")
         if alert.samples:
-            frame.put(markup.el("div", *(markup.chip(f"{name}: {value}") for name, value in alert.samples.items())))
+            frame.put(markup.el("div", *(markup.chip(f"{name}: {_sample(value)}") for name, value in alert.samples.items())))
             filters = from_samples(alert.samples)
             with st.container(horizontal=True):
                 frame.link("Show the responses", "responses", filters.address())
@@ -158,6 +159,11 @@ def details(alert: AlertView) -> None:
             frame.put(markup.table(["Channel", "Event", "State", "Attempts", "Last error"], rows, (3,)))
         else:
             frame.say("Nobody was told", "Set GROUNDWATCH_WEBHOOK_URL to send alerts to Alertmanager or a chat.", "warn")
+
+
+def _sample(value: str) -> str:
+    when = parse_time(value) if value[:4].isdigit() and "T" in value else None
+    return value if when is None else wording.moment(when, frame.zone())
 
 
 def _by(who: str | None, when: str) -> str:

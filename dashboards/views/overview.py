@@ -41,7 +41,7 @@ def key_figures(summary: Summary, before: Summary) -> list[markup.Safe]:
     money = summary.currency
     unchecked = f"{summary.not_checked:,} not checked · {summary.pending:,} waiting"
     tail = f"p50 {wording.duration(summary.duration_ms_p50)} · p99 {wording.duration(summary.duration_ms_p99)}"
-    unpriced = f"{summary.unpriced_responses:,} of {summary.responses:,} not fully priced"
+    unpriced = f"of {summary.responses:,} responses, in part or whole"
     return [
         markup.tile(
             "Flagged, of checked",
@@ -66,7 +66,7 @@ def key_figures(summary: Summary, before: Summary) -> list[markup.Safe]:
             f"{wording.money(summary.cost_total, money)} in total",
             _was(wording.money(before.cost_mean, before.currency), before),
         ),
-        markup.tile("Unpriced", wording.count(summary.unpriced_responses), unpriced, "unpriced is not free: not in any cost"),
+        markup.tile("Unpriced", wording.count(summary.unpriced_responses), unpriced, "unpriced is not free"),
         markup.tile(
             "Detection lag, p95", wording.span_of(summary.detection_lag_s_p95), "from receipt to last finding", _lag_note(summary.pending)
         ),
@@ -108,7 +108,7 @@ def backlog(summary: Summary) -> None:
 
 def show_trends(filters: Filters, trends: Trends, summary: Summary, now: datetime) -> None:
     """The chart; a chosen point leads to its samples."""
-    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    left, right = st.columns([8, 1], vertical_alignment="center")
     with left:
         st.header("Quality, latency and cost")
     with right:

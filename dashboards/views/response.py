@@ -112,10 +112,10 @@ def _shown(claim: ClaimView) -> viewer.Shown:
 def _finding(found: FindingView) -> markup.Safe:
     head = [markup.verdict_chip(found.verdict), markup.el("b", found.detector)]
     if found.score is not None:
-        head.append(markup.el("span", f"  score {wording.score(found.score)}"))
+        head.append(markup.el("span", f" · score {wording.score(found.score)}"))
     if found.error:
-        head.append(markup.el("span", f"  error: {wording.ERRORS.get(found.error, found.error).lower()}"))
-    head.append(markup.el("span", f"  {wording.duration(found.duration_ms)}", cls="gw-dim"))
+        head.append(markup.el("span", f" · error: {wording.ERRORS.get(found.error, found.error).lower()}"))
+    head.append(markup.el("span", f" · {wording.duration(found.duration_ms)}", cls="gw-dim"))
     return markup.el(
         "div",
         markup.el("div", *head),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -15,6 +16,7 @@ ERROR_KEYS = dict(zip(wording.ERRORS, [*"1234567890", "S", "U"], strict=True))
 CAUSE_KEYS = dict(zip(wording.CAUSES, "123", strict=True))
 LAST = "review_last"
 EMPTY = "review_empty"
+WANTED = "review_workflow_wanted"
 
 
 def render() -> None:
@@ -74,15 +76,19 @@ def start_screen() -> None:
             "good",
         )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        reviewer = st.text_input("Your name", st.session_state.get("reviewer", ""), max_chars=256, width=260, placeholder="who judges")
+        reviewer = st.text_input(
+            "Your name", st.session_state.get("reviewer", ""), max_chars=256, width=260, placeholder="who judges", live=True
+        )
         workflows = [frame.EVERYTHING, *api.facets((("since", "2000-01-01T00:00:00Z"),)).workflows]
         workflow = st.selectbox("Workflow", workflows, key="review_workflow", width=220)
         ready = bool(reviewer.strip())
         if st.button(
             "Take the next item", type="primary", shortcut="N", disabled=not ready, help=None if ready else "Give your name first"
         ):
+            # Kept apart from the widgets, whose state Streamlit drops while they are not drawn.
             st.session_state["reviewer"] = reviewer.strip()
-            take_next(reviewer.strip(), None if workflow == frame.EVERYTHING else workflow)
+            st.session_state[WANTED] = None if workflow == frame.EVERYTHING else workflow
+            take_next(reviewer.strip())
         if LAST in st.session_state:
             undo_button()
     frame.put(
@@ -95,9 +101,9 @@ def start_screen() -> None:
     show_last()
 
 
-def take_next(reviewer: str, workflow: str | None) -> None:
-    """Claim the next item, or say that there is none."""
-    item = api.claim_next(reviewer, workflow)
+def take_next(reviewer: str) -> None:
+    """Claim the next item of the workflow the reviewer chose, or say that there is none."""
+    item = api.claim_next(reviewer, st.session_state.get(WANTED))
     if item is None:
         leave()
         st.session_state[EMPTY] = True
@@ -156,7 +162,7 @@ def head(item: ReviewItemView, work: Work) -> None:
     """What is judged, how far it is, how long the lease runs."""
     st.title(f"Review: {work.judged} of {len(work.subjects)} judged")
     with st.container(horizontal=True, vertical_alignment="center"):
-        frame.put(markup.chip(item.workflow), markup.chip(wording.RISKS.get(item.risk, item.risk)))
+        frame.put(markup.chip(item.workflow), markup.chip(wording.RISKS.get(item.risk, item.risk)), narrow=True)
         lease(item)
 
 
@@ -186,13 +192,11 @@ def shown(work: Work, index: int) -> viewer.Shown:
 
 def ask(work: Work) -> Work | None:
     """The question about the current claim; returns the new state when it was answered."""
-    answers: dict[str, Callable[[], list[tuple[str, str, str, Callable[[], Work]]]]] = {
-        "verdict": lambda: [("True", "T", "", work.supported), ("Hallucinated", "H", "", work.hallucinated)],
-        "error": lambda: [(wording.ERRORS[kind], key, "", lambda kind=kind: work.error(kind)) for kind, key in ERROR_KEYS.items()],
-        "cause": lambda: [
-            (wording.CAUSES[name][0], key, wording.CAUSES[name][1], lambda name=name: work.cause(name)) for name, key in CAUSE_KEYS.items()
-        ],
-        "done": lambda: [("Judge this claim again", "A", "", work.again)],
+    answers: dict[str, list[tuple[str, str, str, Callable[[], Work]]]] = {
+        "verdict": [("True", "T", "", work.supported), ("Hallucinated", "H", "", work.hallucinated)],
+        "error": [(wording.ERRORS[kind], key, "", partial(work.error, kind)) for kind, key in ERROR_KEYS.items()],
+        "cause": [(wording.CAUSES[name][0], key, wording.CAUSES[name][1], partial(work.cause, name)) for name, key in CAUSE_KEYS.items()],
+        "done": [("Judge this claim again", "A", "", work.again)],
     }
     questions = {
         "verdict": "Does the evidence bear out the marked claim?",
@@ -203,7 +207,7 @@ def ask(work: Work) -> Work | None:
     st.subheader(f"Claim {work.at + 1}: {questions[work.step]}")
     chosen: Work | None = None
     with st.container(horizontal=True, gap="small"):
-        for label, key, help_text, action in answers[work.step]():
+        for label, key, help_text, action in answers[work.step]:
             if st.button(label, key=f"answer_{work.step}_{key}", shortcut=key, help=help_text or None):
                 chosen = action()
     with st.container(horizontal=True, gap="small"):
@@ -226,12 +230,12 @@ def finish(item: ReviewItemView, work: Work, detail: ResponseDetail) -> None:
                 st.session_state[LAST] = (item, work, judging.compare(work, detail.claims))
                 st.session_state.pop(frame.FLASH, None)
                 leave()
-                take_next(who, chosen_workflow())
+                take_next(who)
             st.rerun()
         if st.button("Skip", key="skip", shortcut="X"):
             if frame.act("Skipped", lambda: api.hand_back(item.id, who, "skip")):
                 leave()
-                take_next(who, chosen_workflow())
+                take_next(who)
             st.rerun()
         if LAST in st.session_state:
             undo_button(item)
@@ -239,12 +243,6 @@ def finish(item: ReviewItemView, work: Work, detail: ResponseDetail) -> None:
             frame.act("Item is back in the queue", lambda: api.hand_back(item.id, who, "release"))
             leave()
             st.rerun()
-
-
-def chosen_workflow() -> str | None:
-    """What the reviewer narrowed the queue to."""
-    workflow = st.session_state.get("review_workflow")
-    return None if workflow in (None, frame.EVERYTHING) else str(workflow)
 
 
 def undo_button(current: ReviewItemView | None = None) -> None:
@@ -280,7 +278,7 @@ def show_sources(detail: ResponseDetail, work: Work, item: ReviewItemView) -> No
         if looked
     ]
     if (source := evidence.pick(detail.evidence, places, f"review_{item.id}")) is not None:
-        evidence.show(source, places)
+        evidence.show(source, places, blind=True)
 
 
 def show_last() -> None:
