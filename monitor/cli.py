@@ -36,6 +36,8 @@ Data = Annotated[Path | None, typer.Option("--data", help="Data folder.", show_d
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on; beyond loopback an API key is needed.")]
 Port = Annotated[int | None, typer.Option("--port", help="Port of the sidecar.", show_default="4318")]
 DashboardPort = Annotated[int | None, typer.Option("--dashboard-port", help="Port of the dashboard.", show_default="8501")]
+Detectors = Annotated[list[str] | None, typer.Option("--detector", help="Run only this detector; repeat for more.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Project = Annotated[str, typer.Option("--project", help="Project the key opens.")]
 
 
@@ -121,7 +123,7 @@ def doctor(
     host: Host = None,
     port: Port = None,
     dashboard_port: DashboardPort = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check what groundwatch needs here; exit code 1 when something is missing."""
     from monitor.doctor import examine, show
@@ -129,6 +131,36 @@ def doctor(
     checks = examine(_settings(data, host, port, dashboard_port))
     show(checks, as_json=as_json)
     raise typer.Exit(1 if any(check.state == "missing" for check in checks) else 0)
+
+
+@app.command()
+def check(
+    answer: Annotated[str, typer.Argument(help="The answer to check; @FILE reads it from a file, - from standard input.")],
+    files: Annotated[list[Path], typer.Argument(help="The evidence it must rest on.", exists=True, dir_okay=False)],
+    question: Annotated[str | None, typer.Option("--question", help="What was asked.")] = None,
+    claim: Annotated[list[str] | None, typer.Option("--claim", help="A claim to check instead of those found; repeat for more.")] = None,
+    detector: Detectors = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Check one answer against files. Exit code: 0 nothing flagged, 1 flagged, 2 nothing could be checked."""
+    from monitor.check import run
+
+    raise typer.Exit(run(answer, files, question, claim, as_json, detector, _settings(data)))
+
+
+@app.command()
+def evaluate(
+    folders: Annotated[list[Path], typer.Argument(help="Labelled corpora.", exists=True, file_okay=False)],
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first responses of each corpus.")] = None,
+    detector: Detectors = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Measure the detectors on labelled corpora."""
+    from monitor.evaluate import run
+
+    raise typer.Exit(run(folders, limit, detector, as_json, _settings(data)))
 
 
 @app.command()

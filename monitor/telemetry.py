@@ -89,7 +89,9 @@ def configure_logs(*, as_json: bool | None = None, level: int = logging.INFO) ->
         structlog.processors.format_exc_info,
     ]
     plain = as_json is False or (as_json is None and sys.stderr.isatty())
-    renderer: structlog.types.Processor = structlog.dev.ConsoleRenderer() if plain else structlog.processors.JSONRenderer()
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if plain else structlog.processors.JSONRenderer()
+    )
     if plain:
         shared.remove(structlog.processors.format_exc_info)  # the console renderer draws tracebacks itself
     structlog.configure(

@@ -64,7 +64,11 @@ def _opened(path: Path, name: str) -> Image.Image:
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, ValueError, SyntaxError) as error:
         raise EvidenceRefused(name, f"cannot be read as a picture ({error})", "Fetch it without width to get the bytes") from error
-    _check_pixels(name, *picture.size)
+    try:
+        _check_pixels(name, *picture.size)
+    except EvidenceRefused:
+        picture.close()
+        raise
     return picture
 
 

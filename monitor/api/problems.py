@@ -28,6 +28,7 @@ from monitor.errors import (
     RecordInvalid,
     SlowDown,
     StorageUnavailable,
+    StoreRefused,
     StoreUnavailable,
 )
 
@@ -44,9 +45,12 @@ STATUS_OF: tuple[tuple[type[GroundwatchError], int], ...] = (
     (NotFound, 404),
     (Conflict, 409),
     (StoreUnavailable, 503),
+    (StoreRefused, 500),
     (MigrationRequired, 503),
 )
 STORE_RETRY_S = 5
+# What is our fault is told to the log, not to a client.
+OUR_FAULT = "groundwatch failed on this request; its log says why"
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +73,8 @@ def status_of(error: GroundwatchError) -> int:
 def problem_of(error: GroundwatchError) -> Response:
     """One of our errors as a problem."""
     status = status_of(error)
+    if status == 500:
+        return problem(status, OUR_FAULT)
     headers: dict[str, str] = {}
     if isinstance(error, SlowDown):
         headers["Retry-After"] = str(error.retry_after_s)
@@ -125,7 +131,7 @@ async def _validation(_request: Request, error: Exception) -> Response:
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
     log.error("unforeseen error", method=request.method, path=request.url.path, exc_info=error)
-    return problem(500, "groundwatch failed on this request; its log says why")
+    return problem(500, OUR_FAULT)
 
 
 def install(app: FastAPI) -> None:
