@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import cast
 
 import msgspec
-from scipy.stats import betabinom
 
 from monitor.alerts.params import ModalityParams, read_params
 from monitor.alerts.rules import governs
@@ -57,6 +56,9 @@ def judge_lack(missing: int, responses: int, before_missing: int, before: int, p
     usual = before_missing / before
     if 1 - usual < params.expected_share:
         return None
+    # scipy.stats takes a second to import, which the start of the service should not wait for.
+    from scipy.stats import betabinom
+
     chance = float(betabinom.sf(missing - 1, responses, before_missing + 0.5, before - before_missing + 0.5))
     lack = Lack(missing=missing, responses=responses, usual=usual, p_value=chance)
     return lack, enough and chance < SIGNIFICANCE and share >= MIN_RATIO * usual
