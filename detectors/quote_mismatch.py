@@ -1,0 +1,97 @@
+"""Quotes, spoken numbers and stated times that a recording does not bear out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from detectors.calibration import Calibration
+from detectors.claims.moments import clock_text
+from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, not_checked
+from detectors.hearing.ears import Ears, NoSpeech
+from detectors.hearing.judgement import Judged, judged
+
+# Another language is believed from this probability on; below it English is assumed (single digits sound like any).
+_CERTAIN_LANGUAGE = 0.8
+
+
+class QuoteMismatch(Detector):
+    """Listens to the recording again and compares the words, the numbers and the times an answer gives.
+
+    It looks for the place where the claimed words fit best. Where the transcript reads otherwise there, two recognisers
+    rate the claimed words against the sound itself (log-likelihood ratios by forced decoding).
+
+    It is wrong when both listeners mishear a rare word or name, or the sound fades there; when the changed word sounds
+    almost like the true one (hurt, heard) or a homophone; when a sentence said twice is quoted at the time of the other
+    occurrence (taken as right); and when a longer number in the answer was worked out rather than said. Other
+    languages than English, paraphrases and recordings without speech are not checked. A supplied transcript is not
+    used: the sound decides.
+    """
+
+    name = "quote_mismatch"
+    version = "1.0.0"
+    kinds = frozenset({"quote", "quantity"})
+    families = frozenset({"audio", "video"})
+    seconds_per_case = 6.0
+
+    def __init__(self, options: DetectorOptions) -> None:
+        super().__init__(options)
+        self._calibration = Calibration.load(self.name)
+        self._ears: Ears | None = None
+
+    def load(self) -> None:
+        """Load the listeners. Raises DetectorUnavailable with the remedy."""
+        self._ears = Ears(self.options, self.name)
+
+    @property
+    def weights_version(self) -> str:
+        """Names and short hashes of the listeners."""
+        return self._ears.weights_version if self._ears else ""
+
+    def claims_for(self, case: Case) -> list[Claim]:
+        """Quotes, and of the quantities those that may have been said digit by digit."""
+        return [claim for claim in case.claims if claim.kind == "quote" or (claim.kind == "quantity" and claim.facts.get("digits"))]
+
+    def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
+        """One finding a claim, from the recording that bears it out best; an unreadable recording is named in the reason."""
+        return [self._judge_claim(claim, _recordings(case, claim)) for claim in claims]
+
+    def listen_for(self, evidence: EvidenceFile, claim: Claim) -> Judged | str:
+        """The uncalibrated judgement of one claim, or why there is none. Raises EvidenceUnreadable."""
+        if self._ears is None:
+            self.load()
+            return self.listen_for(evidence, claim)
+        heard = self._ears.hear(evidence)
+        if isinstance(heard, NoSpeech):
+            return "no speech is heard in the recording"
+        if heard.language != "en" and heard.certainty >= _CERTAIN_LANGUAGE:
+            return f"the recording is in language {heard.language!r}, only English is checked"
+        return judged(self._ears, heard, claim)
+
+    def _judge_claim(self, claim: Claim, recordings: Sequence[EvidenceFile]) -> Finding:
+        findings = [self._judge_in(claim, evidence) for evidence in recordings]
+        scored = sorted((f for f in findings if f.score is not None), key=lambda finding: finding.score or 0.0)
+        # What an unread recording might bear out is not refuted by the others.
+        if scored and (len(scored) == len(findings) or scored[0].verdict == "supported"):
+            return scored[0]
+        return next((finding for finding in findings if finding.score is None), not_checked(claim, "no recording is cited for it"))
+
+    def _judge_in(self, claim: Claim, evidence: EvidenceFile) -> Finding:
+        try:
+            found = self.listen_for(evidence, claim)
+        except EvidenceUnreadable as error:
+            return not_checked(claim, str(error), Place(evidence.id))
+        if isinstance(found, str):
+            return not_checked(claim, found, Place(evidence.id))
+        score = self._calibration.apply(found.log_odds)
+        place = Place(evidence.id, time=found.time, quote=found.heard or None)
+        if score >= self._calibration.threshold:
+            return Finding(claim, "hallucinated", score, found.fault, place, found.error)
+        start = clock_text(found.time[0]) if found.time else "one place"
+        return Finding(claim, "supported", score, f"At {start} the recording says “{found.heard}”.", place)
+
+
+def _recordings(case: Case, claim: Claim) -> tuple[EvidenceFile, ...]:
+    """The recordings the claim cites, or all of the case where it cites none of them."""
+    every = case.evidence_of(*QuoteMismatch.families)
+    cited = {place.evidence for place in claim.citations}
+    return tuple(evidence for evidence in every if evidence.id in cited) or every
