@@ -8,6 +8,7 @@ are about, so nothing is doubled.
 from __future__ import annotations
 
 import hashlib
+import logging
 import random
 import threading
 import time
@@ -16,7 +17,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
-import structlog
 
 from monitor.clock import Clock
 from monitor.detect.bench import failures_of
@@ -46,7 +46,7 @@ _COLLECT_S = 0.25
 _IDLE_POLL_S = 1.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class DueReader(Protocol):
@@ -215,10 +215,10 @@ class Driver:
                 pause = _FIRST_PAUSE_S
             except StoreUnavailable as error:
                 # Everything that is open stays in memory and goes on where it was.
-                _log.warning("detection waits for the store", cause=str(error), pause_s=round(pause, 1))
+                _log.warning("detection waits for the store, up to %.1f s: %s", pause, error)
                 pause = self._pause(pause)
             except Exception:  # noqa: BLE001 - the thread must outlive any fault: it forgets what is open and starts again from the cursor
-                _log.exception("detection starts again", pause_s=round(pause, 1))
+                _log.exception("detection starts again in up to %.1f s", pause)
                 self._engine.stop(drain=False)
                 started = False
                 pause = self._pause(pause)
@@ -245,7 +245,7 @@ class Driver:
             self._write(everything=True)
             self._save_cursors()
         except StoreUnavailable as error:
-            _log.warning("outcomes were not written at the stop; their responses are due again", cause=str(error))
+            _log.warning("outcomes were not written at the stop, their responses are due again: %s", error)
 
     def turn(self) -> None:
         """One round: read what is due, hand it out, take results, write them, move the cursors."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -9,7 +10,6 @@ from dataclasses import dataclass, field
 from multiprocessing import connection
 
 import msgspec
-import structlog
 
 from monitor.clock import Clock
 from monitor.detect.child import Child, WorkerDied
@@ -24,7 +24,7 @@ _FURTHER_ITEM = 0.25
 _START_S = 60.0
 _LOAD_S = 300.0
 _LONGEST_PAUSE_S = 60.0
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class LocalEngine:
         seat.failed_starts = 0 if ready else seat.failed_starts + 1
         pause = 0.0 if ready else min(_LONGEST_PAUSE_S, 2.0**seat.failed_starts)
         seat.not_before = time.monotonic() + pause
-        _log.warning("detection worker lost", reason=reason, detector=task.detector if task else None, next_start_s=pause)
+        _log.warning("lost a detection worker (%s): %s; the next starts in %.0f s", task.detector if task else "idle", reason, pause)
         if task is None:
             return
         if not seat.loading:
@@ -221,7 +221,7 @@ class LocalEngine:
 
     def _refuse(self, task: _Task, reason: str) -> None:
         self.reports[task.detector] = DetectorReport(available=False, reason=reason)
-        _log.warning("detector not available", detector=task.detector, reason=reason)
+        _log.warning("detector %s is not available: %s", task.detector, reason)
         self._fail(task, reason, poison=False)
 
     def _retry(self, task: _Task, reason: str) -> None:
