@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 def payload(alert: AlertRecord, event: DeliveryEvent, dashboard_url: str) -> dict[str, Any]:
     """The webhook body for one change of one alert; each alert is a group of its own."""
-    link = f"{dashboard_url.rstrip('/')}/alerts?alert={quote(alert.id)}"
+    link = f"{dashboard_url.rstrip('/')}/alerts?id={quote(alert.id)}"
     labels = {
         "alertname": alert.kind,
         "severity": alert.severity,

@@ -28,9 +28,9 @@ class DriftParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     baseline_days: Days = 7
     min_checked: Count = 20
     min_baseline: Count = 200
-    min_effect: Share = 0.03
-    # 0.003 × 168 hourly runs a week = half a false alarm a week at most; the simulation in tests/jobs measures it.
-    false_discovery: Share = 0.003
+    min_effect: Share = 0.02
+    # 0.001 × 168 hourly runs a week = one false alarm in six weeks where nothing moves; tests/jobs measures it.
+    false_discovery: Share = 0.001
     resolve_after_s: Seconds = 7200
 
 

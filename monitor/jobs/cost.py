@@ -6,8 +6,8 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import cast
+from datetime import date, datetime, timedelta
+from typing import Literal, cast
 
 import msgspec
 
@@ -22,8 +22,15 @@ HOUR = timedelta(hours=1)
 MAD_TO_SIGMA = 1.4826
 # Hours whose costs never vary would make every cent an anomaly; 5% of the cost is the least scatter assumed.
 LEAST_SCATTER = 0.05
-# Values of the same hour of the week needed before that hour's own median is used.
+# Other weeks (days) needed before the median of the same hour of the week (day) is used.
 WEEKS_FOR_SEASON = 3
+DAYS_FOR_SEASON = 4
+# An hour with fewer priced responses says nothing of what is usual.
+LEAST_PRICED = 5
+# A workflow with little traffic is judged over as many hours as it takes, up to this.
+LONGEST_WINDOW = 6
+
+Season = Literal["hour of the week", "hour of the day", "none"]
 
 
 class HourCost(msgspec.Struct, frozen=True):
@@ -43,33 +50,27 @@ class CostVerdict(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float
     z: float
     hours: int
-    seasonal: bool
+    season: Season
 
 
 def judge_cost(window: Sequence[HourCost], history: Sequence[HourCost], params: CostParams) -> CostVerdict | None:
     """Robust z-score of the window's log mean cost; None where window or history hold too little.
 
-    z = (log mean − median) / (1.4826 · MAD), Iglewicz & Hoaglin 1993, "How to Detect and Handle Outliers", section 3,
-    on logarithms because costs multiply. With enough weeks the median of the same hour of the week is taken out first.
-    An hour with less traffic than usual scatters more, so the scale grows with √(usual count / count).
+    z = (log mean − usual) / (1.4826 · MAD), Iglewicz & Hoaglin 1993, "How to Detect and Handle Outliers", section 3,
+    on logarithms because costs multiply. ``usual`` is the median of all hours, with enough days that of the same hour of
+    the day and with enough weeks that of the same hour of the week, neighbouring hours included. Each hour of the
+    history is measured against the hours of *other* days: against a median it is part of it would look too regular.
+    A window with less traffic than usual scatters more, so the scale grows with √(usual count / count).
     """
-    usable = [hour for hour in history if hour.mean > 0 and hour.priced >= max(5, params.min_priced // 2)]
+    usable = [hour for hour in history if hour.mean > 0 and hour.priced >= LEAST_PRICED]
     priced = sum(hour.priced for hour in window)
     total = sum(hour.mean * hour.priced for hour in window)
     if priced < params.min_priced or total <= 0 or len(usable) < params.min_hours:
         return None
-    logs = [math.log(hour.mean) for hour in usable]
-    seasons: dict[int, list[float]] = defaultdict(list)
-    for hour, value in zip(usable, logs, strict=True):
-        seasons[_hour_of_week(hour.start)].append(value)
-    overall = statistics.median(logs)
-    medians = {slot: statistics.median(values) for slot, values in seasons.items() if len(values) >= WEEKS_FOR_SEASON}
-    rest = [value - medians.get(_hour_of_week(hour.start), overall) for hour, value in zip(usable, logs, strict=True)]
-    centre = statistics.median(rest)
-    scatter = max(LEAST_SCATTER, MAD_TO_SIGMA * statistics.median(abs(value - centre) for value in rest))
-    scatter *= math.sqrt(max(1.0, statistics.median(hour.priced for hour in usable) / priced))
-    slot = _hour_of_week(window[-1].start)
-    usual = medians.get(slot, overall) + centre
+    seasons = _Seasons(usable)
+    scatter = MAD_TO_SIGMA * statistics.median(abs(math.log(hour.mean) - seasons.usual(hour.start)[0]) for hour in usable)
+    scatter = max(LEAST_SCATTER, scatter) * math.sqrt(max(1.0, statistics.median(hour.priced for hour in usable) / priced))
+    usual, season = seasons.usual(window[-1].start)
     mean = total / priced
     return CostVerdict(
         mean=mean,
@@ -78,12 +79,43 @@ def judge_cost(window: Sequence[HourCost], history: Sequence[HourCost], params: 
         ratio=mean / math.exp(usual),
         z=(math.log(mean) - usual) / scatter,
         hours=len(usable),
-        seasonal=slot in medians,
+        season=season,
     )
 
 
-def _hour_of_week(start: datetime) -> int:
-    return start.weekday() * 24 + start.hour
+def window_of(hours: Sequence[HourCost], this_hour: datetime, params: CostParams) -> list[HourCost]:
+    """The hour under way and the last full one, and as many before as it takes to have enough priced responses."""
+    window: list[HourCost] = []
+    for hour in sorted(hours, key=lambda hour: hour.start, reverse=True):
+        if hour.start < this_hour - HOUR and sum(one.priced for one in window) >= params.min_priced:
+            break
+        window.insert(0, hour)
+    return window
+
+
+class _Seasons:
+    """What an hour usually costs, in logarithms, from the hours of other days."""
+
+    def __init__(self, hours: Sequence[HourCost]) -> None:
+        self._overall = statistics.median(math.log(hour.mean) for hour in hours)
+        self._slots: dict[tuple[Season, int], list[tuple[date, float]]] = defaultdict(list)
+        for hour in hours:
+            for neighbour in (-HOUR, timedelta(0), HOUR):
+                for season, _, slot in _slots(hour.start + neighbour):
+                    self._slots[season, slot].append((hour.start.date(), math.log(hour.mean)))
+
+    def usual(self, start: datetime) -> tuple[float, Season]:
+        """The median of the narrowest season that other days know enough of."""
+        for season, days, slot in _slots(start):
+            others = [(day, value) for day, value in self._slots.get((season, slot), []) if day != start.date()]
+            if len({day for day, _ in others}) >= days:
+                return statistics.median(value for _, value in others), season
+        return self._overall, "none"
+
+
+def _slots(start: datetime) -> list[tuple[Season, int, int]]:
+    """Seasons an hour belongs to, the narrowest first: name, days needed, slot."""
+    return [("hour of the week", WEEKS_FOR_SEASON, start.weekday() * 24 + start.hour), ("hour of the day", DAYS_FOR_SEASON, start.hour)]
 
 
 class CostJob:
@@ -104,8 +136,8 @@ class CostJob:
     def _look(self, project: str, rule: RuleRecord, rules: Sequence[RuleRecord], facts: JobFacts) -> None:
         params = cast(CostParams, read_params(rule.kind, rule.params))
         now = self._watch.clock.now()
-        # The hour under way and the last full one: right after the full hour the former alone would be too little.
-        since = now.replace(minute=0, second=0, microsecond=0) - HOUR
+        this_hour = now.replace(minute=0, second=0, microsecond=0)
+        since = this_hour - LONGEST_WINDOW * HOUR
         conditions: list[Condition] = []
         clear: list[tuple[str, ...]] = []
         workflows: dict[str, list[SliceBucket]] = defaultdict(list)
@@ -117,12 +149,13 @@ class CostJob:
             hours = [HourCost(b.start, b.cost_mean, b.priced) for b in buckets if b.cost_mean is not None and b.priced]
             # What is under alert must not become usual by lasting.
             before = min(since, frozen.get(workflow, since))
-            verdict = judge_cost([h for h in hours if h.start >= since], [h for h in hours if h.start < before], params)
+            window = window_of([hour for hour in hours if hour.start >= since], this_hour, params)
+            verdict = judge_cost(window, [hour for hour in hours if hour.start < before], params)
             if verdict is None:
                 continue
             facts.examined += 1
             if verdict.z >= params.threshold and verdict.ratio >= params.min_ratio:
-                conditions.append(_condition(workflow, verdict, [b for b in buckets if b.start >= since], since, now))
+                conditions.append(_condition(workflow, verdict, [b for b in buckets if b.start >= window[0].start], now))
             elif verdict.z <= -params.threshold and verdict.ratio <= 1 / params.min_ratio:
                 facts.note("fallen", {"workflow": workflow, **msgspec.structs.asdict(verdict)})
                 clear.append((workflow,))
@@ -131,12 +164,14 @@ class CostJob:
         self._watch.report(project, rule, conditions, clear, params.resolve_after_s, facts)
 
 
-def _condition(workflow: str, verdict: CostVerdict, window: Sequence[SliceBucket], since: datetime, now: datetime) -> Condition:
+def _condition(workflow: str, verdict: CostVerdict, window: Sequence[SliceBucket], now: datetime) -> Condition:
+    since = window[0].start
     responses = sum(bucket.responses for bucket in window)
     unpriced = responses - verdict.priced
+    season = "" if verdict.season == "none" else f" for this {verdict.season}"
     summary = (
-        f"The mean over {verdict.priced} priced responses since {since:%Y-%m-%d %H:%M} UTC is {verdict.mean:.4g}; usual "
-        f"{'for this hour of the week ' if verdict.seasonal else ''}is {verdict.usual:.4g} ({verdict.z:.1f} robust standard deviations)."
+        f"The mean over {verdict.priced} priced responses since {since:%Y-%m-%d %H:%M} UTC is {verdict.mean:.4g}; usual{season} is "
+        f"{verdict.usual:.4g} ({verdict.z:.1f} robust standard deviations)."
     )
     if unpriced > 0:
         summary += f" {unpriced} of {responses} responses have no price and are in neither number."

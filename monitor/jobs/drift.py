@@ -25,7 +25,7 @@ from monitor.store.rows import SliceBucket
 
 HOUR = timedelta(hours=1)
 # A sharp shift shows in the hour under way and the one before; a mild one, or a slice with little traffic, needs more.
-WINDOWS = (2, 6)
+WINDOWS = (2, 3, 6)
 # How long a baseline is kept for an unresolved alert.
 LONGEST_ALERT = timedelta(days=30)
 WORST_COHORTS = 5
@@ -65,9 +65,8 @@ class DriftJob:
     def _look(self, project: str, rule: RuleRecord, rules: Sequence[RuleRecord], facts: JobFacts) -> None:
         params = cast(DriftParams, read_params(rule.kind, rule.params))
         now = self._watch.clock.now()
-        opened = {
-            _slice_of(alert.labels): max(alert.opened_at, now - LONGEST_ALERT) for alert in self._watch.lifecycle.unresolved(project, rule)
-        }
+        alerts = {_slice_of(alert.labels): alert for alert in self._watch.lifecycle.unresolved(project, rule)}
+        opened = {name: max(alert.opened_at, now - LONGEST_ALERT) for name, alert in alerts.items()}
         earliest = min([now, *opened.values()])
         since = _hour(earliest) - timedelta(days=params.baseline_days) - WINDOWS[-1] * HOUR
         buckets = [b for b in self._watch.reader.slice_buckets(project, since, now) if governs(rule, b.workflow, rules)]
@@ -76,7 +75,8 @@ class DriftJob:
         for finding in findings:
             if finding.risen or finding.fallen:
                 facts.note("risen" if finding.risen else "fallen", _numbers(finding))
-        conditions = [_condition(finding, findings, now) for finding in told(findings, set(opened))]
+        speaks_for = {name: _also(name, alert.facts) for name, alert in alerts.items()}
+        conditions = [_condition(finding, also, findings, now) for finding, also in told(findings, speaks_for)]
         clear = [f.slice for f in findings if not f.risen and (f.p_up > CLEAR_P or f.shift.effect < params.min_effect)]
         self._watch.report(project, rule, conditions, clear, params.resolve_after_s, facts)
 
@@ -128,24 +128,28 @@ def _examine(name: Slice, hours: Sequence[SliceBucket], now: datetime, params: D
     )
 
 
-def told(findings: Sequence[Finding], under_alert: set[Slice]) -> list[Finding]:
-    """The risen slices that get an alert: a whole workflow rather than its cohorts, at most the worst few cohorts.
+def told(findings: Sequence[Finding], under_alert: dict[Slice, set[Slice]]) -> list[tuple[Finding, set[Slice]]]:
+    """The risen slices that get an alert, each with the slices it speaks for as well.
 
-    A cohort that is under alert already stays told, so that its alert does not look quiet.
+    A whole workflow is told rather than its cohorts. Cohorts that rise alone in the same run mostly overlap (a region and
+    the language spoken there), so the surest one is told and speaks for the others. ``under_alert`` maps the slices that
+    have an unresolved alert to those it speaks for: they stay told, so that their alert does not look quiet.
     """
     risen = [finding for finding in findings if finding.risen]
     whole = {finding.slice[0] for finding in risen if not finding.slice[1]}
-    chosen = [finding for finding in risen if not finding.slice[1] or finding.slice in under_alert]
+    covered = set().union(*under_alert.values())
+    chosen = [(f, under_alert.get(f.slice, set())) for f in risen if not f.slice[1] or f.slice in under_alert]
     alone: dict[str, list[Finding]] = defaultdict(list)
     for finding in risen:
-        if finding.slice[0] not in whole and finding not in chosen:
+        if finding.slice[0] not in whole and finding.slice not in under_alert and finding.slice not in covered:
             alone[finding.slice[0]].append(finding)
     for cohorts in alone.values():
-        chosen += sorted(cohorts, key=lambda finding: finding.p_up)[:WORST_COHORTS]
+        first, *others = sorted(cohorts, key=lambda finding: (finding.p_up, finding.slice))
+        chosen.append((first, {finding.slice for finding in others}))
     return chosen
 
 
-def _condition(finding: Finding, findings: Sequence[Finding], now: datetime) -> Condition:
+def _condition(finding: Finding, also: set[Slice], findings: Sequence[Finding], now: datetime) -> Condition:
     workflow, key, value = finding.slice
     named = f"{workflow}, {key}={value}" if key else workflow
     moved, numbers = finding.shift, _numbers(finding)
@@ -158,6 +162,8 @@ def _condition(finding: Finding, findings: Sequence[Finding], now: datetime) -> 
     )
     if worst:
         summary += " Worst: " + ", ".join(f"{w['cohort']} {w['share']:.1%} of {w['checked']}" for w in worst[:3]) + "."
+    if also:
+        summary += " Also risen: " + ", ".join(f"{other[1]}={other[2]}" for other in sorted(also)[:WORST_COHORTS]) + "."
     samples = {"since": finding.since.isoformat(), "until": now.isoformat(), "workflow": workflow, "verdict": "hallucinated"}
     labels = {"workflow": workflow}
     if key:
@@ -168,7 +174,7 @@ def _condition(finding: Finding, findings: Sequence[Finding], now: datetime) -> 
         title=f"Flagged share of {named} rose from {moved.baseline_share:.1%} to {moved.share:.1%}",
         summary=summary,
         labels=labels,
-        facts={**numbers, "until": now.isoformat(), "worst_cohorts": worst},
+        facts={**numbers, "until": now.isoformat(), "worst_cohorts": worst, "also_risen": [list(other[1:]) for other in sorted(also)]},
         samples=samples,
         window_start=finding.since,
     )
@@ -199,6 +205,10 @@ def _numbers(finding: Finding) -> dict[str, Any]:
 
 def _slice_of(labels: dict[str, str]) -> Slice:
     return labels.get("workflow", ""), labels.get("cohort_key", ""), labels.get("cohort_value", "")
+
+
+def _also(name: Slice, facts: dict[str, Any]) -> set[Slice]:
+    return {(name[0], str(key), str(value)) for key, value in facts.get("also_risen", [])}
 
 
 def _hour(time: datetime) -> datetime:
