@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from typing import cast
@@ -42,7 +42,7 @@ from monitor.spool import Spool
 from monitor.store.client import Store
 from monitor.store.reading import Reader
 from monitor.store.writer import Writer
-from monitor.telemetry import Metrics
+from monitor.telemetry import Metrics, Reading
 
 # How long the spool may take to empty at the end; what is left is drained at the next start.
 FLUSH_LIMIT_S = 5.0
@@ -106,6 +106,7 @@ class Service:
         evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir)
         letters = DeadLetters(database, clock)
         metrics = Metrics()
+        metrics.at_scrape(lambda: _readings(spool, driver, clock))
         driver = Driver(settings, reader, writer, database, evidence, clock)
         jobs = JobRunner(settings, reader, database, clock)
         delivery = Delivery(settings, database, clock)
@@ -151,6 +152,24 @@ def require_key(database: Database, host: str, now: datetime) -> None:
         if any(key.revoked_at is None and (key.expires_at is None or key.expires_at > now) for key in keys.list(project)):
             return
     raise KeyRequired(host)
+
+
+def _readings(spool: Spool, driver: Driver, clock: Clock) -> Iterator[Reading]:
+    waiting, done = spool.pending(), driver.counters()
+    oldest = waiting.oldest_received_at
+    age = 0.0 if oldest is None else max(0.0, (clock.now() - oldest).total_seconds())
+    yield Reading(name="spool_records", documentation="Records on disk that the store does not have yet.", values={(): waiting.count})
+    yield Reading(name="spool_bytes", documentation="Size of those records.", values={(): waiting.bytes})
+    yield Reading(name="spool_oldest_seconds", documentation="Age of the oldest of them.", values={(): age})
+    yield Reading(
+        name="detect_outcomes",
+        documentation="How detectors ended on responses, by state.",
+        labels=("detector", "state"),
+        values={(detector, state): count for (detector, state), count in done.outcomes.items()},
+        counts=True,
+    )
+    yield Reading(name="detect_worker_restarts", documentation="Workers replaced.", values={(): done.worker_restarts}, counts=True)
+    yield Reading(name="detect_open_responses", documentation="Responses being looked at now.", values={(): done.open_responses})
 
 
 def _not_ready(store: Store) -> list[str]:

@@ -242,6 +242,9 @@ def main() -> None:
         print(f"groundwatch: {error}", file=sys.stderr)
         # A child that failed passes its own code on.
         raise SystemExit(getattr(error, "code", 2)) from None
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        print(f"groundwatch: {error.filename}: {error.strerror}. Correct the path or its permissions", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

@@ -80,8 +80,8 @@ def _safely(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
 
 
 def _data_folder(settings: Settings) -> Iterator[Check]:
-    settings.data.mkdir(parents=True, exist_ok=True)
     try:
+        settings.data.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=settings.data) as probe:
             probe.write(b"x")
             probe.flush()

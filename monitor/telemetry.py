@@ -8,28 +8,42 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-Gauges = Callable[[], dict[str, tuple[str, float]]]
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LAG_BUCKETS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 
 
-class _AtScrape:
-    """Gauges that are read when Prometheus asks, so that they are never stale."""
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric read at a scrape: ``values`` by label values, which follow ``labels`` in order."""
 
-    def __init__(self, read: Gauges) -> None:
+    name: str
+    documentation: str
+    values: dict[tuple[str, ...], float]
+    labels: tuple[str, ...] = ()
+    counts: bool = False
+
+
+class _AtScrape:
+    """Metrics that are read when Prometheus asks, so that they are never stale."""
+
+    def __init__(self, read: Callable[[], Iterable[Reading]]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        for name, (documentation, value) in self._read().items():
-            yield GaugeMetricFamily(f"groundwatch_{name}", documentation, value=value)
+        for reading in self._read():
+            kind = CounterMetricFamily if reading.counts else GaugeMetricFamily
+            family = kind(f"groundwatch_{reading.name}", reading.documentation, labels=reading.labels)
+            for labels, value in reading.values.items():
+                family.add_metric(labels, value)
+            yield family
 
 
 class Metrics:
@@ -49,12 +63,6 @@ class Metrics:
             registry=self.registry,
         )
         self.evidence_bytes = Counter("groundwatch_evidence_stored_bytes_total", "Bytes of new evidence stored.", registry=self.registry)
-        self.outcomes = Counter(
-            "groundwatch_detect_outcomes_total",
-            "How detectors ended on responses, by state.",
-            ["detector", "state"],
-            registry=self.registry,
-        )
         self.detection_lag = Histogram(
             "groundwatch_detection_lag_seconds",
             "From taking a response in to the outcome of a detector.",
@@ -69,8 +77,8 @@ class Metrics:
             registry=self.registry,
         )
 
-    def at_scrape(self, read: Gauges) -> None:
-        """Add gauges whose values are read at every scrape: name → (documentation, value)."""
+    def at_scrape(self, read: Callable[[], Iterable[Reading]]) -> None:
+        """Add metrics that are read at every scrape; ``read`` is called from any thread."""
         self.registry.register(_AtScrape(read))
 
     def exposition(self) -> bytes:
