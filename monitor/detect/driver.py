@@ -12,21 +12,21 @@ import logging
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 
 from monitor.clock import Clock
 from monitor.detect.bench import failures_of
 from monitor.detect.cases import visible
+from monitor.detect.contracts import DetectCounters, DetectorStatus, DueReader, OnDeadLetter, OutcomeWriter
 from monitor.detect.engine import DetectorReport, Engine, Finished, WorkItem, outcome_of
 from monitor.detect.local import LocalEngine
 from monitor.detect.policy import DetectionPolicy
 from monitor.detect.progress import OpenWork
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, config_of
-from monitor.errors import StoreUnavailable
+from monitor.errors import StoreRefused, StoreUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.findings import OutcomeRecord, OutcomeState
 from monitor.metadata.cursors import DetectionCursors
@@ -47,62 +47,6 @@ _IDLE_POLL_S = 1.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _log = logging.getLogger(__name__)
-
-
-class DueReader(Protocol):
-    """What the driver reads; :class:`monitor.store.reading.Reader` has it."""
-
-    def sidecars(self) -> list[str]:
-        """Every sidecar that has records in the store."""
-        ...
-
-    def due(self, sidecar: str, after: int, limit: int) -> list[SpooledResponse]:
-        """Records of one sidecar after a sequence, in order."""
-        ...
-
-    def due_count(self, sidecar: str, after: int) -> int:
-        """How many records of one sidecar lie after a sequence."""
-        ...
-
-    def outcome_states(self, project: str, response_ids: Sequence[str]) -> dict[str, dict[str, OutcomeState]]:
-        """State by response and detector, where there is an outcome."""
-        ...
-
-
-class OutcomeWriter(Protocol):
-    """What the driver writes; :class:`monitor.store.writer.Writer` has it."""
-
-    def insert_outcomes(self, outcomes: Sequence[OutcomeRecord], token: str) -> None:
-        """The same outcomes under the same token arrive once."""
-        ...
-
-
-class OnDeadLetter(Protocol):
-    """Takes what was given up; ``stage`` is ``detect``, ``payload`` the record's JSON."""
-
-    def __call__(self, project: str, stage: str, response_id: str, detector: str | None, reason: str, payload: str | None) -> None:
-        """Keep the letter."""
-        ...
-
-
-class DetectorStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a detector can run here. ``available`` stays True until a worker has found that it cannot."""
-
-    name: str
-    failure: str
-    version: str | None
-    weights_version: str | None
-    available: bool
-    reason: str | None
-
-
-class DetectCounters(msgspec.Struct, frozen=True, kw_only=True):
-    """Since the start: outcomes by (detector, state), dead letters, worker restarts; and what is open now."""
-
-    outcomes: dict[tuple[str, OutcomeState], int]
-    dead_letters: int
-    worker_restarts: int
-    open_responses: int
 
 
 class Driver:
@@ -138,7 +82,7 @@ class Driver:
         self._window = max(_WINDOW, settings.batch_size * settings.workers * _BATCHES_AHEAD)
         self._work = OpenWork({})
         self._unwritten: list[OutcomeRecord] = []
-        self._batch: tuple[list[OutcomeRecord], str] | None = None
+        self._batches: deque[list[OutcomeRecord]] = deque()
         self._written_at = self._polled_at = 0.0
         self._outcomes: Counter[tuple[str, OutcomeState]] = Counter()
         self._dead_letters = 0
@@ -231,7 +175,7 @@ class Driver:
 
     def _begin(self) -> None:
         self._work = OpenWork(self._cursors.all())
-        self._unwritten, self._batch = [], None
+        self._unwritten, self._batches = [], deque()
         self._engine.start()
         # Loading now makes the first response as quick as the others, and tells the status page what can run.
         for detector in self._settings.detectors:
@@ -303,19 +247,36 @@ class Driver:
 
     def _write(self, *, everything: bool) -> None:
         overdue = time.monotonic() - self._written_at >= _WRITE_EVERY_S
-        due = everything or overdue or len(self._unwritten) >= _WRITE_AT or self._engine.unfinished == 0
-        while self._batch is not None or (due and self._unwritten):
-            if self._batch is None:
-                # Kept as it is until the store has it: a retry must be the same rows under the same token.
-                self._batch = (self._unwritten, token_of(self._unwritten))
-                self._unwritten = []
-            outcomes, token = self._batch
-            self._writer.insert_outcomes(outcomes, token)
-            self._batch = None
+        if self._unwritten and (everything or overdue or len(self._unwritten) >= _WRITE_AT or self._engine.unfinished == 0):
+            self._batches.append(self._unwritten)
+            self._unwritten = []
+        while self._batches:
+            # A batch stays first and as it is until the store has it: a retry must be the same rows under the same token.
+            outcomes = self._batches[0]
+            try:
+                self._writer.insert_outcomes(outcomes, token_of(outcomes))
+            except StoreRefused as error:
+                self._batches.popleft()
+                self._batches.extendleft(self._smaller(outcomes, error))
+                continue
+            self._batches.popleft()
             self._written_at = time.monotonic()
             for outcome in outcomes:
                 self._outcomes[outcome.detector, outcome.state] += 1
                 self._work.end((outcome.project, outcome.response_id, outcome.detector))
+
+    def _smaller(self, outcomes: Sequence[OutcomeRecord], error: StoreRefused) -> list[list[OutcomeRecord]]:
+        """What to write instead of a refused batch: each outcome alone, then only that it failed, then a letter alone."""
+        if len(outcomes) > 1:
+            return [[outcome] for outcome in outcomes]
+        (outcome,) = outcomes
+        bare = msgspec.structs.replace(outcome, state="failed", findings=(), reason=f"its outcome could not be stored: {error}"[:2000])
+        if outcome.state != "failed" or outcome.findings:
+            self._bury(bare)
+            return [[bare]]
+        _log.error("the failure of %s on %s could not be stored: %s", outcome.detector, outcome.response_id, error)
+        self._work.end((outcome.project, outcome.response_id, outcome.detector))
+        return []
 
     def _save_cursors(self) -> None:
         for sidecar, progress in self._work.sidecars.items():

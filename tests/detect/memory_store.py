@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 
-from monitor.errors import StoreUnavailable
+from monitor.errors import StoreRefused, StoreUnavailable
 from monitor.findings import OutcomeRecord, OutcomeState
 from monitor.records import ResponseRecord
 from monitor.store.rows import SpooledResponse
@@ -23,6 +23,7 @@ class MemoryStore:
         self.tokens: list[str] = []
         self.down = False
         self.lose_next_reply = False
+        self.refuse_findings_of = ""
 
     def add(self, *records: ResponseRecord, sidecar: str = "s1", project: str = "default", received_at: datetime = NOON) -> None:
         with self._lock:
@@ -57,6 +58,8 @@ class MemoryStore:
 
     def insert_outcomes(self, outcomes: Sequence[OutcomeRecord], token: str) -> None:
         self._answer()
+        if any(outcome.response_id == self.refuse_findings_of and outcome.state == "judged" for outcome in outcomes):
+            raise StoreRefused("an insert", 53, "a bad row")
         with self._lock:
             if token not in self.tokens:
                 self.tokens.append(token)

@@ -209,6 +209,19 @@ def test_a_store_that_is_down_is_waited_for(make_driver: MakeDriver, store: Memo
     assert len(store.states()) == 2
 
 
+def test_an_outcome_the_store_refuses_costs_its_neighbours_nothing(
+    make_driver: MakeDriver, store: MemoryStore, metadata: Database, clock: MovableClock, letters: list[tuple[Any, ...]]
+) -> None:
+    store.refuse_findings_of = "r1"
+    store.add(*(record(f"r{number}", "words") for number in range(3)))
+    make_driver(detectors=("keyword",)).start()
+    until(lambda: cursor(metadata, clock) == {"s1": 3})
+    assert store.states() == {("r0", "keyword"): "judged", ("r1", "keyword"): "failed", ("r2", "keyword"): "judged"}
+    ((_, stage, identifier, detector, reason, _),) = letters
+    assert (stage, identifier, detector) == ("detect", "r1", "keyword")
+    assert "its outcome could not be stored: ClickHouse refused an insert (code 53): a bad row" in reason
+
+
 def test_a_fault_inside_starts_again_from_the_cursor(
     make_driver: MakeDriver, store: MemoryStore, metadata: Database, clock: MovableClock
 ) -> None:
