@@ -69,12 +69,15 @@ class Client:
         url: address of ``groundwatch serve``.
         key: API key, where the sidecar asks for one.
         timeout_s: seconds each network step may take.
+        transport: how httpx connects, for instance through a Unix socket.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, key: str | None = None, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, url: str = DEFAULT_URL, key: str | None = None, timeout_s: float = 30.0, transport: httpx.BaseTransport | None = None
+    ) -> None:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         # Proxy variables are for the outside world, not for a sidecar.
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=False, transport=transport)
 
     def __enter__(self) -> Client:
         return self
