@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,12 +98,13 @@ def writer(store: Store) -> Writer:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL server of this test run, on a socket in a temporary folder and a free loopback port."""
     binaries = _postgres_binaries()
     if binaries is None:
         missing("initdb and pg_ctl of a PostgreSQL server are not installed")
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not in pytest's own temporary folder: that is closed to the user the server runs as.
+    folder = Path(tempfile.mkdtemp(prefix="groundwatch-postgres-"))
     data, log, port = folder / "data", folder / "log", _free_port()
     as_user = _unprivileged(folder)
     initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "groundwatch", "--auth=trust", "-E", "UTF8", "--no-sync"]
@@ -113,6 +115,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run([*pg_ctl, "-w", "-l", str(log), "-o", options, "start"], check=True, stdout=subprocess.DEVNULL, cwd="/")
     yield f"postgresql://groundwatch@127.0.0.1:{port}/postgres"
     subprocess.run([*pg_ctl, "-w", "-m", "immediate", "stop"], check=True, stdout=subprocess.DEVNULL, cwd="/")
+    shutil.rmtree(folder)
 
 
 def _postgres_binaries() -> Path | None:
@@ -132,9 +135,6 @@ def _unprivileged(folder: Path) -> list[str]:
     names = {entry.pw_name for entry in pwd.getpwall()}
     user = "postgres" if "postgres" in names else "nobody"
     shutil.chown(folder, user)
-    # pytest keeps its folders closed to others; the server must be able to walk to its own.
-    for parent in (folder.parent, folder.parent.parent):
-        parent.chmod(parent.stat().st_mode | 0o011)
     return ["runuser", "-u", user, "--"]
 
 
