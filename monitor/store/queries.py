@@ -206,13 +206,13 @@ ORDER BY workflow, name""",
 
 MISSING_MODALITIES = query(
     "missing_modalities",
-    "Responses without evidence of a family that over half of their workflow's responses carry; five samples, newest first.",
+    "Families that over half of a workflow's responses carry, and how many lack them (maybe none); five samples, newest first.",
     """SELECT workflow, family, count() AS responses, countIf(NOT has(modalities, family)) AS missing,
   arrayMap(s -> s.2, groupArraySortedIf(5)((-toUnixTimestamp64Milli(time), id), NOT has(modalities, family))) AS samples
 FROM (SELECT workflow, time, id, modalities $responses)
 ARRAY JOIN ['image', 'audio', 'video', 'text', 'pdf', 'other'] AS family
 GROUP BY workflow, family
-HAVING missing > 0 AND missing * 2 < responses
+HAVING missing * 2 < responses
 ORDER BY workflow, family""",
 )
 
