@@ -105,12 +105,14 @@ def fit_isotonic(
 
 
 def choose_threshold(scores: Floats, truth: NDArray[np.bool_], false_alarm_ceiling: float) -> float:
-    """The threshold with the highest catch at no more than the ceiling, in the middle of the gap it opens."""
+    """The threshold that catches most under the ceiling, with the fewest false alarms, in the middle of the gap around it."""
     clean, wrong = np.sort(scores[~truth]), scores[truth]
     allowed = int(np.floor(false_alarm_ceiling * len(clean)))
-    highest_clean = float(clean[len(clean) - allowed - 1]) if len(clean) > allowed else 0.0
-    above = wrong[wrong > highest_clean]
-    return (highest_clean + (float(above.min()) if len(above) else 1.0)) / 2
+    tolerated = float(clean[len(clean) - allowed - 1]) if len(clean) > allowed else 0.0
+    caught = wrong[wrong > tolerated]
+    lowest = float(caught.min()) if len(caught) else 1.0
+    below = clean[clean < lowest]
+    return (max(tolerated, float(below.max()) if len(below) else 0.0) + lowest) / 2
 
 
 def _fit(
