@@ -51,7 +51,7 @@ def base_url() -> str:
     return os.environ.get("GROUNDWATCH_API_URL", "").rstrip("/") or DEFAULT_URL
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=httpx.Client.close)
 def _client(url: str, key: str) -> httpx.Client:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     # No proxies from the environment: the sidecar is on loopback or inside the cluster.

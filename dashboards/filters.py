@@ -116,5 +116,5 @@ def from_address(params: Mapping[str, str], cohorts: Iterable[str]) -> Filters:
 
 
 def from_samples(samples: Mapping[str, str]) -> Filters:
-    """The list filter an alert carries; several cohorts are separated by commas."""
-    return from_address(samples, (part.strip() for part in samples.get("cohort", "").split(",")))
+    """The list filter an alert carries: at most one cohort, as ``key:value``."""
+    return from_address(samples, [samples["cohort"]] if "cohort" in samples else [])

@@ -24,7 +24,7 @@ EVERYTHING = "All"
 LAST = "last_filters"
 FLASH = "flash"
 SEND_ONE = """curl -X POST http://127.0.0.1:4318/v1/responses -H 'Content-Type: application/json' \\
-  -d '{"id": "first-1", "time": "2026-01-31T08:00:00Z", "workflow": "image-qa", "answer": {"text": "A cat sits on a red chair."}}'"""
+  -d '{"id": "first-1", "time": "%NOW%", "workflow": "image-qa", "answer": {"text": "A cat sits on a red chair."}}'"""
 
 
 def now() -> datetime:
@@ -190,4 +190,8 @@ def nothing_found(filters: Filters, now: datetime) -> None:
         say(f"No responses in the {filters.describe(now)} match", f"{chosen}. Clear the filters, or choose a longer range.")
         return
     address = api.base_url()
-    say(f"No responses in the {filters.describe(now)}", "Send one:", code=SEND_ONE.replace(api.DEFAULT_URL, address))
+    say(
+        f"No responses in the {filters.describe(now)}",
+        "Send one:",
+        code=SEND_ONE.replace(api.DEFAULT_URL, address).replace("%NOW%", now.strftime("%Y-%m-%dT%H:%M:%SZ")),
+    )

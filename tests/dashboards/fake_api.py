@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Annotated
 
 import uvicorn
@@ -128,17 +129,23 @@ def trend_of(details: Details, bucket_s: int) -> models.Trends:
     return models.Trends(bucket_s=bucket_s, points=points, marks=marks)
 
 
+@cache
+def content() -> tuple[models.ResponseDetail, ...]:
+    """The responses, built once a process; nobody changes them, a test that needs another puts it in the list."""
+    return tuple(fake_content.build(datetime.now(UTC), blobs()))
+
+
 def problem(status: int, title: str, detail: str, remedy: str | None = None) -> JSONResponse:
     """RFC 9457."""
     body = models.Problem(title=title, status=status, detail=detail, remedy=remedy)
     return JSONResponse(body.model_dump(), status, media_type="application/problem+json")
 
 
-def create(now: datetime | None = None, empty: bool = False) -> FastAPI:  # noqa: C901 - a list of small routes
+def create(empty: bool = False) -> FastAPI:  # noqa: C901 - a list of small routes
     """The application; ``empty`` holds no responses, alerts or review items."""
     app = FastAPI()
     files = blobs()
-    details: Details = [] if empty else fake_content.build(now or datetime.now(UTC), files)
+    details: Details = [] if empty else list(content())
     by_hash = {blob.sha256: blob for blob in files.values()}
     desk = Desk(details, empty)
     app.state.desk = desk
@@ -204,7 +211,9 @@ def create(now: datetime | None = None, empty: bool = False) -> FastAPI:  # noqa
 @contextmanager
 def running(app: FastAPI, port: int = 0) -> Iterator[str]:
     """Serve on loopback in a thread; yields the address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", ws="none", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", log_config=None, access_log=False, ws="none", lifespan="off")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -89,6 +90,7 @@ def scene() -> Blob:
     return Blob(_encoded(page, "PNG"), "image/png")
 
 
+@cache
 def blobs() -> dict[str, Blob]:
     """Name → bytes of everything the fake API holds."""
     first = Image.open(io.BytesIO(invoice_page(1))).convert("RGB")

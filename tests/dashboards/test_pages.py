@@ -1,0 +1,359 @@
+"""Each page against the fake API over HTTP, by Streamlit's own test runner."""
+
+from __future__ import annotations
+
+import html
+
+import pytest
+from fastapi import FastAPI
+from streamlit.testing.v1 import AppTest
+
+from tests.dashboards.conftest import Opener, open_page, text_of
+from tests.dashboards.fake_api import create, running
+from tests.dashboards.fake_content import HOSTILE
+
+PAGES = ("overview", "responses", "response", "alerts", "review", "operations")
+
+
+def picture_alts(app: AppTest) -> list[str]:
+    return [element.proto.imgs[0].alt for element in app.get("image")]
+
+
+def first_id(fake: FastAPI, workflow: str, verdict: str = "hallucinated") -> str:
+    return next(detail.row.id for detail in fake.state.desk.details if (detail.row.workflow, detail.row.verdict) == (workflow, verdict))
+
+
+# --- all pages ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_without_a_sidecar_says_how_to_start_it(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROUNDWATCH_API_URL", "http://127.0.0.1:9")
+    app = open_page(page, **({"id": "r-1"} if page == "response" else {}))
+    assert not app.exception
+    assert "The sidecar at http://127.0.0.1:9 does not answer" in text_of(app)
+    assert "groundwatch up" in text_of(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_of_an_empty_sidecar_says_what_to_do(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(create(empty=True)) as url:
+        monkeypatch.setenv("GROUNDWATCH_API_URL", url)
+        app = open_page(page)
+        assert not app.exception
+        expected = {
+            "overview": "No responses in the last 24 hours",
+            "responses": "curl -X POST " + url,
+            "alerts": "No alert is open",
+            "review": "Nothing waits for review",
+            "operations": "Nothing was done by hand yet",
+        }
+        assert page == "response" or expected[page] in html.unescape(text_of(app))
+
+
+@pytest.mark.parametrize(
+    ("page", "path"),
+    [
+        ("overview", "/v1/trends"),
+        ("responses", "/v1/responses"),
+        ("alerts", "/v1/alert-rules"),
+        ("review", "/v1/review"),
+        ("operations", "/v1/jobs"),
+    ],
+)
+def test_a_failing_part_of_the_api_becomes_a_message_with_its_remedy(page: str, path: str, fake: FastAPI, opened: Opener) -> None:
+    fake.state.failing = path
+    app = opened(page)
+    assert not app.exception
+    assert "The store does not answer" in text_of(app)
+    assert "Start the store again" in text_of(app)
+
+
+# --- overview -----------------------------------------------------------------------------------------------------
+
+
+def test_the_overview_shows_quality_latency_and_cost_with_n(opened: Opener) -> None:
+    app = opened("overview", range="7d")
+    text = text_of(app)
+    for label in ("Flagged, of checked", "Checked", "Latency, p95", "Cost per response", "Unpriced", "Detection lag, p95"):
+        assert label in text
+    assert "n = " in text
+    assert "not checked ·" in text
+    assert len(app.get("plotly_chart")) == 1
+    assert "quote_mismatch" in text
+
+
+def test_filters_in_the_address_are_set_in_the_widgets_and_reach_the_numbers(fake: FastAPI, opened: Opener) -> None:
+    app = opened("overview", range="7d", workflow="image-qa", cohort="device:ios")
+    assert app.selectbox(key="filter_workflow").value == "image-qa"
+    assert app.multiselect(key="filter_cohort").value == ["device:ios"]
+    rows = [detail.row for detail in fake.state.desk.details if detail.row.workflow == "image-qa" and detail.row.cohort["device"] == "ios"]
+    assert f"of {len(rows)} responses" in text_of(app)
+
+
+def test_a_filter_chosen_by_hand_goes_into_the_address(opened: Opener) -> None:
+    app = opened("overview", range="7d")
+    app.selectbox(key="filter_workflow").select("meeting-summary").run()
+    assert app.query_params["workflow"] == "meeting-summary"
+    assert app.query_params["range"] == "7d"
+    app.button(key="filter_clear").click().run()
+    assert "workflow" not in app.query_params
+
+
+def test_a_linked_value_that_the_window_does_not_hold_is_still_shown(opened: Opener) -> None:
+    app = opened("overview", workflow="gone")
+    assert app.selectbox(key="filter_workflow").value == "gone"
+    assert "No responses in the last 24 hours match" in text_of(app)
+    assert "Workflow: gone" in text_of(app)
+
+
+def test_a_response_named_at_the_root_is_opened(fake: FastAPI, opened: Opener) -> None:
+    wanted = first_id(fake, "image-qa")
+    assert wanted in text_of(opened("overview", id=wanted))
+
+
+# --- responses ----------------------------------------------------------------------------------------------------
+
+
+def test_the_list_shows_the_filtered_responses_and_turns_pages(fake: FastAPI, opened: Opener) -> None:
+    app = opened("responses", range="7d")
+    first = list(app.dataframe[0].value["Id"])
+    assert len(first) == 50
+    app.button[1].click().run()
+    second = list(app.dataframe[0].value["Id"])
+    assert not set(first) & set(second)
+    assert any("Rows 51–100" in caption.value for caption in app.caption)
+    flagged = opened("responses", range="7d", verdict="hallucinated").dataframe[0].value
+    assert set(flagged["Verdict"]) == {"✕ Hallucinated"}
+
+
+def test_what_nobody_looked_at_is_never_shown_as_supported(fake: FastAPI, opened: Opener) -> None:
+    table = opened("responses", range="7d").dataframe[0].value
+    states = {detail.row.id: detail.row.states for detail in fake.state.desk.details}
+    for identifier, verdict in zip(table["Id"], table["Verdict"], strict=True):
+        if "judged" not in states[identifier].values():
+            assert verdict in ("○ Not checked", "… Waiting")
+
+
+# --- one response -------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_is_shown_with_the_regions_of_its_findings(fake: FastAPI, opened: Opener) -> None:
+    app = opened("response", id=first_id(fake, "receipt-extraction"))
+    text = text_of(app)
+    assert "score 0.93" in text
+    assert "error: value" in text
+    assert "Evidence says: “10.70”" in text
+    assert picture_alts(app)[0] == "Evidence receipt.jpeg: 3 regions marked, 1 of the chosen claim"
+
+
+def test_choosing_another_claim_shows_its_findings(fake: FastAPI, opened: Opener) -> None:
+    app = opened("response", id=first_id(fake, "receipt-extraction"), claim="c1")
+    assert "“Harbour Street Bakery” was found" in text_of(app)
+    assert "not borne out" not in text_of(app)
+
+
+def test_a_recording_starts_where_the_finding_points(fake: FastAPI, opened: Opener) -> None:
+    app = opened("response", id=first_id(fake, "meeting-summary"))
+    assert app.get("audio")[0].proto.start_time == 4
+    assert "0:04.1–0:06.5" in text_of(app)
+    assert 'class="gw-found gw-hallucinated gw-chosen" style="left:35.60%' in text_of(app)
+
+
+def test_a_document_opens_on_the_page_of_the_finding(fake: FastAPI, opened: Opener) -> None:
+    app = opened("response", id=first_id(fake, "invoice-extraction"))
+    assert app.number_input[0].value == 2
+    assert "1 regions marked, 1 of the chosen claim" in picture_alts(app)[0]
+
+
+def test_what_was_not_checked_says_why(fake: FastAPI, opened: Opener) -> None:
+    abstained = next(detail.row.id for detail in fake.state.desk.details if "abstained" in detail.row.states.values())
+    text = text_of(opened("response", id=abstained))
+    assert "Picture too small to read" in text
+    assert "No claims were found in this answer" in text
+
+
+def test_an_unpriced_item_is_said_and_not_counted_as_nothing(fake: FastAPI, opened: Opener) -> None:
+    unpriced = next(detail.row.id for detail in fake.state.desk.details if detail.row.unpriced_items)
+    assert "unpriced" in text_of(opened("response", id=unpriced))
+
+
+def test_sending_to_review_puts_the_response_into_the_queue(fake: FastAPI, opened: Opener) -> None:
+    wanted = fake.state.desk.details[-1].row.id
+    app = opened("response", id=wanted)
+    app.button[1].click().run()
+    assert f"asked-{wanted}" in fake.state.desk.items
+    assert "Sent to review" in text_of(app)
+    assert app.button[1].disabled
+
+
+def test_an_unknown_response_is_said_plainly(opened: Opener) -> None:
+    assert "There is no such response" in text_of(opened("response", id="nope"))
+
+
+def test_lost_evidence_leaves_the_rest_of_the_page(fake: FastAPI, opened: Opener) -> None:
+    details = fake.state.desk.details
+    wanted = first_id(fake, "image-qa")
+    index = next(index for index, detail in enumerate(details) if detail.row.id == wanted)
+    lost = details[index].evidence[0].model_copy(update={"url": "/v1/evidence/" + "0" * 64})
+    details[index] = details[index].model_copy(update={"evidence": [lost]})
+    text = text_of(opened("response", id=wanted))
+    assert "Evidence missing" in text
+    assert "not borne out" in text
+
+
+def test_markup_in_what_was_logged_stays_text(opened: Opener) -> None:
+    for page, params in (("response", {"id": "hostile-1"}), ("alerts", {"state": "all"}), ("operations", {})):
+        app = opened(page, **params)
+        body = text_of(app)
+        assert "<script" not in body
+        assert "<img" not in body
+        assert html.escape(HOSTILE) in body
+        # Nothing from outside goes through Streamlit's markdown, which would read links, LaTeX and emoji codes.
+        assert not any("smile" in element.value or "script" in element.value for element in (*app.markdown, *app.caption, *app.title))
+        assert not any("smile" in button.label for button in app.button)
+
+
+# --- alerts -------------------------------------------------------------------------------------------------------
+
+
+def test_an_alert_is_acknowledged_in_its_row(fake: FastAPI, opened: Opener) -> None:
+    app = opened("alerts")
+    app.button(key="ack_a-1").click().run()
+    assert fake.state.desk.alerts[0].acknowledged_by == "local"
+    assert "owner local" in text_of(app)
+    app.button(key="resolve_a-1").click().run()
+    assert fake.state.desk.alerts[0].state == "resolved"
+    assert "rose from 6.8%" not in text_of(app)
+
+
+def test_an_opened_alert_shows_facts_deliveries_and_its_samples(opened: Opener) -> None:
+    app = opened("alerts", id="a-1")
+    text = text_of(app)
+    assert "0.294" in text
+    assert "connection refused" in text
+    link = app.get("page_link")[0].proto
+    assert link.label == "Show the responses"
+    assert "workflow=receipt-extraction" in link.query_string
+    assert "cohort=device%3Aios" in link.query_string
+
+
+def test_a_rule_is_switched_off(fake: FastAPI, opened: Opener) -> None:
+    app = opened("alerts")
+    app.toggle[0].set_value(False).run()
+    assert fake.state.desk.rules[0].enabled is False
+
+
+# --- review -------------------------------------------------------------------------------------------------------
+
+
+def take(opened: Opener) -> AppTest:
+    app = opened("review")
+    app.text_input[0].set_value("mara").run()
+    app.button[0].click().run()
+    return app
+
+
+def press(app: AppTest, key: str) -> None:
+    app.button(key=key).click().run()
+
+
+def test_the_reviewer_sees_nothing_of_the_detectors_before_judging(fake: FastAPI, opened: Opener) -> None:
+    app = take(opened)
+    body = text_of(app)
+    for secret in ("object_hallucination", "score 0.", "secret", "✕ Hallucinated", "regions marked"):
+        assert secret not in body
+    assert "regions marked" not in picture_alts(app)[0]
+    sent = " ".join(str(element.proto) for element in app.get("bidi_component"))
+    assert "To judge" in sent
+    assert "Hallucinated" not in sent
+    assert "Object" not in sent
+
+
+def test_every_claim_needs_a_verdict_before_sending(opened: Opener) -> None:
+    app = take(opened)
+    assert app.button(key="send").disabled
+    press(app, "answer_verdict_T")
+    assert app.button(key="send").disabled
+
+
+def test_a_judged_item_is_sent_compared_and_followed_by_the_next(fake: FastAPI, opened: Opener) -> None:
+    app = take(opened)
+    press(app, "answer_verdict_H")
+    press(app, "answer_error_1")
+    press(app, "answer_cause_3")
+    press(app, "answer_verdict_H")
+    press(app, "answer_error_2")
+    press(app, "answer_cause_1")
+    press(app, "send")
+    desk = fake.state.desk
+    assert [(verdict.hallucinated, verdict.error, verdict.cause) for verdict in desk.verdicts["hostile-1"]] == [
+        (True, "object", "reasoning"),
+        (True, "value", "perception"),
+    ]
+    assert desk.items["q-0"].state == "judged"
+    assert desk.items["q-1"].state == "claimed"
+    assert "Detectors agreed on 1 of 2 claims they checked." in text_of(app)
+
+
+def test_undo_takes_back_a_mark_and_then_the_item(fake: FastAPI, opened: Opener) -> None:
+    app = take(opened)
+    press(app, "answer_verdict_T")
+    press(app, "mark_undo")
+    assert app.title[0].value == "Review: 0 of 2 judged"
+    press(app, "answer_verdict_T")
+    press(app, "answer_verdict_T")
+    press(app, "send")
+    press(app, "undo_last")
+    desk = fake.state.desk
+    assert (desk.items["q-0"].state, desk.items["q-1"].state) == ("claimed", "queued")
+    assert app.query_params["item"] == "q-0"
+    assert app.title[0].value == "Review: 2 of 2 judged"
+    assert "hostile-1" not in desk.verdicts
+
+
+def test_a_skipped_item_is_left_for_the_next(fake: FastAPI, opened: Opener) -> None:
+    app = take(opened)
+    press(app, "skip")
+    assert fake.state.desk.items["q-0"].state == "skipped"
+    assert app.query_params["item"] == "q-1"
+
+
+def test_a_lost_lease_is_said_and_nothing_is_lost_silently(fake: FastAPI, opened: Opener) -> None:
+    app = take(opened)
+    press(app, "answer_verdict_T")
+    press(app, "answer_verdict_T")
+    fake.state.desk.move("q-0", claimed_by="other")
+    press(app, "send")
+    assert "Lease lost" in text_of(app)
+    assert app.title[0].value == "Review: 2 of 2 judged"
+
+
+def test_a_reload_keeps_the_item_and_the_reviewer(fake: FastAPI, opened: Opener) -> None:
+    fake.state.desk.lease("q-3", "mara")
+    app = opened("review", item="q-3", reviewer="mara")
+    assert "judged" in app.title[0].value
+    assert app.session_state["reviewer"] == "mara"
+
+
+def test_the_end_of_the_queue_is_said(fake: FastAPI, opened: Opener) -> None:
+    for item in list(fake.state.desk.items):
+        fake.state.desk.move(item, state="judged")
+    assert "Nothing waits for review" in text_of(opened("review"))
+
+
+# --- operations ---------------------------------------------------------------------------------------------------
+
+
+def test_operations_say_which_detector_cannot_run_and_why(opened: Opener) -> None:
+    text = text_of(opened("operations"))
+    assert "3 of 4" in text
+    assert "No open_clip weights: set GROUNDWATCH_CLIP_MODEL" in text
+    assert "StoreUnavailable: connection refused" in text
+
+
+def test_a_job_is_started_by_hand(fake: FastAPI, opened: Opener) -> None:
+    app = opened("operations")
+    app.button(key="run_drift").click().run()
+    assert fake.state.desk.started == ["drift"]
+    assert "Job started" in text_of(app)
