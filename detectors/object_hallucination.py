@@ -41,8 +41,8 @@ NO_OPEN_VOCABULARY = "no open-vocabulary weights are configured"
 SHOWN_SCORE = 0.15
 # "There is no dog" is called wrong only when a box is as sure as this.
 CLEARLY_THERE = 0.5
-# Counting, measured in benchmarks/TUNING.md. More than stated: boxes this sure that overlap at most so far.
-COUNTED_SCORE = 0.5
+# Counting, measured in benchmarks/TUNING.md. More than stated: complete boxes this sure that overlap at most so far.
+COUNTED_SCORE = 0.7
 COUNTED_OVERLAP = 0.2
 TOO_FEW_STATED = 0.95
 # Fewer than stated: one thing this sure, and outside it not even a box of FAINT_SCORE.
@@ -106,6 +106,14 @@ class ObjectHallucination(Detector):
     def weights_version(self) -> str:
         """COCO detector and CLIP model, as far as loaded."""
         return " ".join(part.version for part in (self._coco, self._clip) if part is not None)
+
+    def raw_score(self, claim: Claim, picture: EvidenceFile) -> float | None:
+        """What the calibration maps to a probability: minus the best evidence for the claim's classes; None outside COCO."""
+        classes, _ = _classes(claim)
+        if not classes or self._coco is None:
+            return None
+        sight = self._sight(picture)
+        return -max(sight.evidence[name] for name in classes)
 
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """One finding a claim. A thing counts as seen when any of the pictures shows it."""
@@ -248,10 +256,10 @@ def _classes(claim: Claim) -> tuple[tuple[str, ...], str | None]:
 
 
 def count_apart(boxes: Sequence[Box]) -> list[Box]:
-    """Sure boxes of the whole picture that barely overlap, best first: at least so many things are there."""
+    """Sure and complete boxes that barely overlap, best first: at least so many things are there."""
     apart: list[Box] = []
     for box in boxes:
-        if box.whole and box.score >= COUNTED_SCORE and all(iou(box.region, other.region) < COUNTED_OVERLAP for other in apart):
+        if box.complete and box.score >= COUNTED_SCORE and all(iou(box.region, other.region) < COUNTED_OVERLAP for other in apart):
             apart.append(box)
     return apart
 

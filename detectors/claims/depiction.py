@@ -99,9 +99,10 @@ def is_negated(thing: Token) -> bool:
         return True
     head = thing.head
     if thing.dep_ in ("conj", "appos") and head.i != thing.i:
-        own = next((child.lower_ for child in thing.children if child.dep_ in ("det", "nummod")), None)
-        link = {child.lower_ for child in head.children if child.dep_ in ("cc", "punct")} | _words_between(head, thing)
-        if "but" in link or (own is not None and own not in ("any", "no") and not link & {"or", "nor"}):
+        own = any(child.dep_ in ("det", "nummod") and child.lower_ not in ("any", "no") for child in thing.children)
+        before = thing.doc[thing.left_edge.i - 1].lower_ if thing.left_edge.i > thing.sent.start else ""
+        start = {before, thing.left_edge.lower_}
+        if start & {"but", "only", "just"} or (own and before not in ("or", "nor") and not _is_neither(head)):
             return False
         return is_negated(head)
     if thing.dep_ == "pobj" and head.lower_ == "of" and (head.head.lemma_ in MEASURES or head.head.lemma_ in _ABSENCE):
@@ -110,8 +111,10 @@ def is_negated(thing: Token) -> bool:
 
 
 def _denied_locally(thing: Token) -> bool:
-    if any(child.lower_ in ("no", "neither", "nor", "zero") for child in thing.children if child.i < thing.i):
-        return True
+    left = {child.lower_ for child in thing.children if child.i < thing.i}
+    if left & {"no", "neither", "nor", "zero"}:
+        # "No other animals besides the horse" grants that there is one.
+        return not left & {"other", "more"}
     before = [token.lower_ for token in thing.doc[max(thing.sent.start, thing.left_edge.i - 2) : thing.left_edge.i + 1]]
     if "not" in before[-2:] and thing.dep_ not in _OBJECTS | {"nsubj"}:
         return True
@@ -135,9 +138,8 @@ def _denied_by_verb(thing: Token) -> bool:
     return thing.dep_ in ("nsubj", "nsubjpass") and bool(about & _IN_VIEW)
 
 
-def _words_between(first: Token, second: Token) -> set[str]:
-    left, right = sorted((first.i, second.i))
-    return {token.lower_ for token in first.doc[left + 1 : right]}
+def _is_neither(thing: Token) -> bool:
+    return any(child.lower_ == "neither" for child in thing.children)
 
 
 def is_hedged(thing: Token) -> bool:

@@ -68,16 +68,15 @@ def find(text: str) -> list[Claim]:
 def _claim(text: str, mention: _Mention) -> Claim:
     head, known = mention.head, mention.meaning
     start, end = mention.first.idx, head.idx + len(head)
+    count = _count(mention)
     facts: dict[str, Any] = {
         "noun": mention.noun,
         "coco": known.classes[0] if known and len(known.classes) == 1 else None,
         "classes": known.classes if known else (),
         "match": known.match if known else None,
-        "count": _count(mention),
-        "exhaustive": _is_exhaustive(head),
-        "attributes": tuple(
-            child.lower_ for child in head.subtree if child.lower_ in _COLOURS and child.i < mention.first.i and child.head.dep_ != "pobj"
-        ),
+        "count": count,
+        "exhaustive": count is not None and _is_exhaustive(head),
+        "attributes": _colours(head),
         "negated": is_negated(head),
         "hedged": is_hedged(head),
         "depicted": is_depicted(head),
@@ -103,15 +102,15 @@ def _known(sentence: Span, index: int) -> _Mention | None:
         tokens = sentence.doc[index : index + length]
         for phrase in _singulars(tokens):
             if (phrase in MEANINGS or phrase in THINGS) and _is_thing(tokens[-1], index):
-                return _Mention(tokens[0], tokens[-1], phrase, _meaning(phrase, tokens[-1]))
+                noun = "eyeglasses" if phrase == "glass" and _is_worn(tokens[-1]) else phrase
+                return _Mention(tokens[0], tokens[-1], noun, MEANINGS.get(noun))
     return None
 
 
-def _meaning(phrase: str, token: Token) -> Meaning | None:
-    # Glasses that are worn are no drinking glasses.
-    if phrase == "glass" and token.lower_ == "glasses" and token.head.lemma_ in ("wear", "with", "have"):
-        return None
-    return MEANINGS.get(phrase)
+def _is_worn(token: Token) -> bool:
+    """Glasses that are worn are no drinking glasses."""
+    holders = [token, *token.ancestors]
+    return token.lower_ == "glasses" and any(holder.lemma_ == "wear" for holder in holders[:3])
 
 
 def _singulars(tokens: Span) -> list[str]:
@@ -167,6 +166,13 @@ def _unknown(token: Token) -> _Mention | None:
         first = first.nbor(-1)
     noun = " ".join([word.lower_ for word in token.doc[first.i : token.i]] + [lemma])
     return _Mention(first, token, noun, None)
+
+
+def _colours(head: Token) -> tuple[str, ...]:
+    """Colours said of the noun itself: "a red and white bus"."""
+    direct = [child for child in head.children if child.dep_ in ("amod", "compound") and child.i < head.i]
+    linked = [child for colour in direct for child in colour.children if child.dep_ in ("conj", "amod")]
+    return tuple(token.lower_ for token in sorted(direct + linked, key=lambda token: token.i) if token.lower_ in _COLOURS)
 
 
 def _count(mention: _Mention) -> int | None:

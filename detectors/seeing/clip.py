@@ -13,13 +13,14 @@ is really there.
 
 from __future__ import annotations
 
+import pickle
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from detectors.contract import DetectorOptions, DetectorUnavailable, Region
 from detectors.seeing.coco import tiles
@@ -99,7 +100,7 @@ class ClipVerifier:
                 cache_dir=str(options.cache_dir) if options.cache_dir else None,
             )
             tokenizer = open_clip.get_tokenizer(options.clip_model)
-        except (RuntimeError, OSError, ValueError, KeyError) as error:
+        except (RuntimeError, OSError, ValueError, KeyError, AssertionError, pickle.UnpicklingError) as error:
             remedy = "Set clip_model and clip_pretrained to a pair listed by open_clip.list_pretrained(), or to a file that fits the model"
             raise DetectorUnavailable(detector, f"a CLIP model that loads: {options.clip_model} ({error})", remedy) from error
         head = sha256_of(Path(options.clip_pretrained))[:12] if local else options.clip_pretrained
@@ -129,7 +130,7 @@ class ClipVerifier:
         return recoloured + [" ".join([*colours, other]) for other in nearest]
 
     def _scale(self) -> float:
-        return float(self._model.logit_scale.exp())
+        return float(self._model.logit_scale.detach().exp())
 
     def _embed_names(self, names: Sequence[str]) -> torch.Tensor:
         """Unit embeddings (n, width) in single precision, each the mean over the prompts, kept for the next claim."""
@@ -149,7 +150,7 @@ class ClipVerifier:
         regions = (WHOLE, *TILES, *[box for box in boxes if box[2] * box[3] >= MIN_REGION_AREA][:MAX_BOXES])
         known = self._pictures.get(key)
         if known is None or known[0] != regions:
-            crops = torch.stack([self._transform(image.crop(_pixels(region, image.size))) for region in regions])
+            crops = torch.stack([self._transform(_squared(image.crop(_pixels(region, image.size)))) for region in regions])
             known = (regions, _unit(self._in_batches(crops, self._model.encode_image)))
             self._pictures[key] = known
         self._pictures.move_to_end(key)
@@ -183,6 +184,12 @@ class ClipVerifier:
 
 def _unit(vectors: torch.Tensor) -> torch.Tensor:
     return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+
+
+def _squared(image: Image.Image) -> Image.Image:
+    """The crop on a grey square: open_clip's own transform would cut the ends off a long one."""
+    side = max(image.size)
+    return ImageOps.pad(image, (side, side), color=(122, 116, 104))
 
 
 def _pixels(region: Region, size: tuple[int, int]) -> tuple[int, int, int, int]:

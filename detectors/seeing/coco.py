@@ -34,16 +34,17 @@ SAME_OBJECT_IOU = 0.5
 _CLASS_SCORES = "ClassPredictor/concat/sigmoid"
 _CLASS_COLUMNS = 91  # background and ids 1–90
 _TINY = 1e-6
+_EDGE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One detected object; ``whole`` is True when it was seen in the whole picture, not only in a tile."""
+    """One detected object; ``complete`` unless a tile's inner edge may have cut it."""
 
     name: str
     score: float
     region: Region
-    whole: bool
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,14 @@ def _boxes(detections: Floats, region: Region, *, mirrored: bool) -> Iterator[Bo
         left, right = (region[0] + min(max(x, 0.0), 1.0) * region[2] for x in (x0, x1))
         top, bottom = (region[1] + min(max(y, 0.0), 1.0) * region[3] for y in (y0, y1))
         if right > left and bottom > top:
-            yield Box(name, score, (left, top, right - left, bottom - top), whole=region[2] == 1.0)
+            box = (left, top, right - left, bottom - top)
+            yield Box(name, score, box, complete=not _is_cut(box, region))
+
+
+def _is_cut(box: Region, tile: Region) -> bool:
+    """Whether a box reaches an edge of its tile that is no edge of the picture."""
+    sides = ((tile[0], box[0]), (tile[1], box[1]), (tile[0] + tile[2], box[0] + box[2]), (tile[1] + tile[3], box[1] + box[3]))
+    return any(_EDGE < edge < 1 - _EDGE and abs(edge - reach) < _EDGE for edge, reach in sides)
 
 
 def _distinct(found: list[Box]) -> tuple[Box, ...]:

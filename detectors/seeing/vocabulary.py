@@ -219,7 +219,7 @@ THINGS = words(
     cigarette cliff closet cloth clothes clothing cloud coat coffee coin column comb cone cookie cooler cord corn counter countertop
     crab crane crate cross crown cucumber cupboard curtain cushion deer desk dinosaur dock dolphin door doorway drawer dress dresser
     drink drum dustbin earring easel egg engine envelope eyeglasses fan faucet feather fence fireplace fish flag flame flower forest
-    fountain fox frame frog garage gate glasses globe glove goat goggles grape grass grill guitar gun hammer hammock handle hanger
+    fountain fox frame frog garage gate globe glove goat goggles grape grass grill guitar gun hammer hammock handle hanger
     hat headphone headphones headset hedge heel helicopter helmet hill hook horn hose house hut jacket jar jeans jersey jewelry jug
     juice kangaroo kettle key ladder lake lamp lamppost lantern leaf leash leaves lemon lemonade letter lettuce lid light lighter
     lighthouse lion lizard llama locker log lotion magazine magnet mailbox map mask mast mat meat medal melon menu microphone milk
