@@ -15,7 +15,7 @@ from detectors.contract import Claim, Span
 
 _QUOTED = re.compile(r"“([^”\n]{1,200})”|\"([^\"\n]{1,200})\"|‘([^’\n]{1,200})’|(?<![\w])'([^'\n]{1,200})'(?![\w])|`([^`\n]{1,200})`")
 _VISIBLE = re.compile(
-    r"\b(?:say(?:s|ing)?|said|read(?:s|ing)?|label(?:s|led|ed)?|text|words?|written|sign|caption(?:ed)?|titled?|head(?:ed|ing|line)|called|named"
+    r"\b(?:say(?:s|ing)?|said|read(?:s|ing)?|label(?:s|led|ed)?|text|words?|written|sign|caption(?:ed)?|titled?|head(?:ed|ing|line)|(?<!so-)called|named"
     r"|marked|display(?:s|ed|ing)?|show(?:s|n|ing)?|print(?:s|ed)?|stamped|inscribed|inscription|spell(?:s|ed|ing)?|stat(?:es|ed|ing)|letters?|logo"
     r"|category|field|column|row|section|button|option|question|statement|banner|poster|plate|slogan|message|note|menu|slide|header|footer|line)\b",
     re.IGNORECASE,

@@ -172,11 +172,20 @@ def _aligned(text: str, claim: str, where: list[int], page: str, origin: list[tu
     printed = []
     for number in numbers:
         indexes = [index for line, index in used if line == number]
-        printed.append(lines[number].text[min(indexes) : max(indexes) + 1])
+        printed.append(_whole_words(lines[number].text, min(indexes), max(indexes) + 1))
     (first, left), (last, right) = used[0], used[-1]
     cut = lines[first].text[left - 1 : left].isalpha() if left else False
     cut = cut or lines[last].text[right + 1 : right + 2].isalpha()
     return Alignment(tuple(words), tuple(lines[number] for number in numbers), " ".join(printed), cut)
+
+
+def _whole_words(text: str, start: int, end: int) -> str:
+    """``text[start:end]`` out to the ends of its first and last word: what a person sees there."""
+    while start > 0 and not text[start - 1].isspace():
+        start -= 1
+    while end < len(text) and not text[end].isspace():
+        end += 1
+    return text[start:end]
 
 
 def edit_costs(claim: str, page: str) -> tuple[list[float], list[int | None], int, int]:
