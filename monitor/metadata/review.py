@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -146,13 +146,16 @@ class ReviewItems:
 
     def counts(self, project: str, now: datetime, workflow: str | None = None) -> dict[str, int]:
         """How many items are in each state, a lapsed lease counting as queued; every state is named."""
-        query = select(ReviewItem.state, _claimable(now), func.count()).where(ReviewItem.project_id == project)
+        waiting = func.sum(case((_claimable(now), 1), else_=0))
+        query = select(ReviewItem.state, func.count(), waiting).where(ReviewItem.project_id == project)
         if workflow is not None:
             query = query.where(ReviewItem.workflow == workflow)
         counts = dict.fromkeys(("queued", "claimed", "judged", "skipped"), 0)
         with self._database.session() as session:
-            for state, claimable, count in session.execute(query.group_by(ReviewItem.state, _claimable(now))):
-                counts["queued" if claimable else state] += count
+            for state, count, claimable in session.execute(query.group_by(ReviewItem.state)):
+                counts["queued"] += claimable
+                if state != "queued":
+                    counts[state] += count - claimable
         return counts
 
     def claim_next(self, project: str, reviewer: str, workflow: str | None, now: datetime, lease_until: datetime) -> ItemRecord | None:

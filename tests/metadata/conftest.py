@@ -1,33 +1,33 @@
-"""Every repository test runs on SQLite and, where a server is installed, on PostgreSQL."""
+"""Every repository test runs on SQLite and, where a server is installed, on PostgreSQL; migrated once, emptied for each test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
 
 from monitor.metadata.database import Database
+from monitor.metadata.tables import Table
 from monitor.migrate import migrate
 from monitor.settings import Settings
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Database]:
-    """Migrated and empty."""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-        settings = settings.model_copy(update={"metadata_url": url})
-        _empty(url)
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One database of each kind for all tests of this folder."""
+    folder = tmp_path_factory.mktemp("metadata")
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else f"sqlite:///{folder}/metadata.sqlite3"
+    settings = Settings(data=folder, metadata_url=url)
     migrate(settings)
     database = Database(settings.sqlalchemy_url)
     yield database
     database.dispose()
 
 
-def _empty(url: str) -> None:
-    database = Database(url)
-    with database.session() as session:
-        session.execute(text("DROP SCHEMA public CASCADE"))
-        session.execute(text("CREATE SCHEMA public"))
-    database.dispose()
+@pytest.fixture
+def database(migrated: Database) -> Database:
+    """Migrated and empty."""
+    with migrated.session() as session:
+        for table in reversed(Table.metadata.sorted_tables):
+            session.execute(table.delete())
+    return migrated
