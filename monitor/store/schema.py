@@ -231,9 +231,12 @@ def apply_retention(store: Store, days: int) -> None:
     """Set the age at which rows leave, where it differs from what the tables say. Raises StoreUnavailable."""
     engines = dict(store.rows(ENGINES, {}))
     for table, column in RETENTION_COLUMNS.items():
-        found = re.search(r" TTL .*?toIntervalDay\((\d+)\)", engines[table])
+        found = re.search(r" TTL .*86400 \* (\d+)", engines[table])
         if found is None or int(found[1]) != days:
-            store.execute(f"retention of {table}", f"ALTER TABLE {table} MODIFY TTL toDateTime({column}) + toIntervalDay({int(days)})")
+            # Counted in seconds up to the last DateTime there is (2106): a sum beyond would wrap into the past, and
+            # every row would be gone the moment it is inserted.
+            end = f"least(intDiv(toUnixTimestamp64Milli({column}), 1000) + 86400 * {int(days)}, 4294967295)"
+            store.execute(f"retention of {table}", f"ALTER TABLE {table} MODIFY TTL toDateTime({end})")
 
 
 def _outcome_entry(outcome: OutcomeRecord) -> tuple[int, str, int, float, float]:
