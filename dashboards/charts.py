@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboards import wording
-from dashboards.bodies import StageView, TrendPoint, Trends
+from dashboards.bodies import ReleaseMark, StageView, TrendPoint, Trends
 from dashboards.markup import chart_text
 
 FLAGGED = "#cc4b14"
@@ -53,7 +53,7 @@ def trend_chart(trends: Trends, zone: tzinfo, currency: str | None, window: tupl
     _releases(figure, trends, zone, window)
     figure.update_layout(
         height=570,
-        margin={"l": 10, "r": 10, "t": 72, "b": 10},
+        margin={"l": 10, "r": 10, "t": 72 if _shown_marks(trends) else 30, "b": 10},
         hovermode="x unified",
         hoversubplots="axis",
         showlegend=False,
@@ -132,11 +132,8 @@ def _line(
 
 
 def _releases(figure: go.Figure, trends: Trends, zone: tzinfo, window: tuple[datetime, datetime]) -> None:
-    # A release seen in the first bucket was most likely live before the window: a line there would claim a change.
-    begin = trends.points[0].start + timedelta(seconds=trends.bucket_s)
-    shown = sorted((mark for mark in trends.marks if mark.time >= begin), key=lambda mark: mark.time)
     late = window[1] - (window[1] - window[0]) / 5
-    for number, mark in enumerate(shown):
+    for number, mark in enumerate(_shown_marks(trends)):
         when = mark.time.astimezone(zone).replace(tzinfo=None)
         figure.add_vline(x=when, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
         # Versions that arrive close together would print over each other, so labels take turns on two heights.
@@ -151,6 +148,12 @@ def _releases(figure: go.Figure, trends: Trends, zone: tzinfo, window: tuple[dat
             xanchor="right" if mark.time > late else "left",
             font={"size": 12},
         )
+
+
+def _shown_marks(trends: Trends) -> list[ReleaseMark]:
+    # A release seen in the first bucket was most likely live before the window: a line there would claim a change.
+    begin = trends.points[0].start + timedelta(seconds=trends.bucket_s)
+    return sorted((mark for mark in trends.marks if mark.time >= begin), key=lambda mark: mark.time)
 
 
 def stage_chart(stages: Sequence[StageView]) -> go.Figure:

@@ -76,7 +76,7 @@ def show(item: EvidenceView, places: Sequence[Place], blind: bool = False) -> No
             )
         elif item.family == "image":
             _picture(item.url, here, None, item, blind)
-        elif item.family == "document":
+        elif item.family == "pdf":
             _document(item.url, here, item, blind)
         elif item.family in ("audio", "video"):
             _recording(item, item.url, here, blind)
@@ -97,7 +97,7 @@ def _picture(url: str, places: Sequence[Place], page: int | None, item: Evidence
     ]
     drawn = pictures.with_boxes(picture, boxes)
     bold = [box for box in boxes if box.chosen]
-    about = f"{len(boxes)} regions marked, {len(bold)} of the chosen claim" if boxes else "no region marked"
+    about = f"{wording.many(len(boxes), 'region')} marked, {len(bold)} of the chosen claim" if boxes else "no region marked"
     # A tall page would push everything else off the screen; it can be opened full screen.
     tall = drawn.height * COLUMN > drawn.width * TALLEST
     st.image(
@@ -107,7 +107,7 @@ def _picture(url: str, places: Sequence[Place], page: int | None, item: Evidence
         st.caption("The chosen region, closer:")
         st.image(near, width="content", alt="The chosen region, enlarged")
     if not boxes and not blind:
-        st.caption("No finding points to a place in this picture.")
+        st.caption(f"No finding points to a place {'on this page' if page else 'in this picture'}.")
 
 
 def _box_label(place: Place) -> str:

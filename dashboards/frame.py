@@ -168,7 +168,7 @@ def _more(filters: Filters, offered: Facets, detailed: bool) -> None:
         options = list(dict.fromkeys([*pairs, *filters.cohort]))
         st.multiselect("Cohort", options, key="filter_cohort", on_change=_changed, args=("cohort",), placeholder="Any cohort")
         _choice("Risk", "risk", list(wording.RISKS), filters.risk, lambda name: wording.RISKS.get(name, name))
-        _choice("Modality", "modality", ["image", "document", "audio", "video", "text"], filters.modality, wording.plain)
+        _choice("Modality", "modality", ["image", "pdf", "audio", "video", "text", "other"], filters.modality, wording.plain)
         if detailed:
             st.session_state["filter_text"] = filters.text or ""
             st.text_input("Answer contains", key="filter_text", on_change=_changed, args=("text",))

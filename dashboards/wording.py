@@ -59,6 +59,11 @@ def count(number: float | None) -> str:
     return UNKNOWN if number is None else f"{number:,.0f}" if float(number).is_integer() else f"{number:,.2f}"
 
 
+def many(number: int, noun: str) -> str:
+    """A count with its noun: ``1 region``, ``3 regions``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def percent(fraction: float | None) -> str:
     """A fraction 0–1 as percent with one decimal; two below 1%."""
     if fraction is None:
@@ -81,15 +86,19 @@ def share(value: Share) -> str:
 
 def score(value: float | None) -> str:
     """A detector's score 0–1."""
-    return UNKNOWN if value is None else f"{value:.2f}"
+    if value is None:
+        return UNKNOWN
+    return "<0.01" if 0 < value < 0.005 else ">0.99" if 0.995 <= value < 1 else f"{value:.2f}"
 
 
 def duration(milliseconds: float | None) -> str:
     """Milliseconds below one second, seconds below two minutes, then minutes."""
     if milliseconds is None:
         return UNKNOWN
+    if 0 < milliseconds < 0.1:
+        return "<0.1 ms"
     if milliseconds < 1000:
-        return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
+        return f"{milliseconds:.0f} ms" if milliseconds >= 10 or milliseconds == 0 else f"{milliseconds:.1f} ms"
     if milliseconds < 120_000:
         return f"{milliseconds / 1000:.2f} s" if milliseconds < 10_000 else f"{milliseconds / 1000:.1f} s"
     return f"{milliseconds / 60_000:.1f} min"

@@ -40,12 +40,12 @@ def key_figures(status: Status) -> list[markup.Safe]:
     return [
         markup.tile("Sidecar", status.version, f"up {up}", role),
         markup.tile("Spooled, not stored yet", wording.count(status.spooled), oldest),
-        markup.tile("Stored, not checked yet", wording.count(status.undetected), f"{status.workers} detection workers"),
+        markup.tile("Stored, not checked yet", wording.count(status.undetected), wording.many(status.workers, "detection worker")),
         markup.tile(
             "Dead letters", wording.count(status.dead_letters), "waiting for a decision" if status.dead_letters else "none waiting"
         ),
         markup.tile("Detectors ready", f"{ready} of {len(status.detectors)}", "those not ready check nothing"),
-        markup.tile("Store", "embedded" if "chdb" in status.store.lower() else "server", markup.el("span", status.store, cls="gw-mono")),
+        markup.tile("Store", "server" if "://" in status.store else "embedded", markup.el("span", status.store, cls="gw-mono")),
     ]
 
 

@@ -57,7 +57,7 @@ def chosen_claim(detail: ResponseDetail) -> ClaimView | None:
 def header(detail: ResponseDetail) -> None:
     """Who answered what, when, and the actions."""
     row = detail.row
-    verdict = "pending" if detail.pending and row.verdict == "not_checked" and not detail.outcomes else row.verdict
+    verdict = "pending" if detail.pending and row.verdict == "not_checked" else row.verdict
     left, right = st.columns([5, 2], vertical_alignment="center")
     with left:
         st.title("Response")
@@ -94,8 +94,10 @@ def show_answer(detail: ResponseDetail, claim: ClaimView | None) -> None:
         st.query_params["claim"] = clicked
         st.rerun()
     if claim is None:
-        waiting = f"{', '.join(detail.pending)} has yet to look." if detail.pending else "The table of checks below says why."
-        frame.say("No claims were found in this answer", waiting)
+        if detail.pending:
+            frame.say("Not checked yet", f"Still to look: {', '.join(detail.pending)}.")
+        else:
+            frame.say("No claims were found in this answer", "It counts as not checked; the table of checks below says why.")
         return
     st.subheader("Findings on the chosen claim")
     frame.put(*(_finding(item) for item in claim.findings))
@@ -161,7 +163,7 @@ def show_checks(detail: ResponseDetail) -> None:
             f"{item.claims_flagged:,} of {item.claims_checked:,}" if item.state == "judged" else UNKNOWN,
             wording.duration(item.duration_ms),
             markup.el("span", f"{item.detector_version or UNKNOWN} / {item.weights_version or UNKNOWN}", cls="gw-mono"),
-            wording.moment(item.finished_at, frame.zone()),
+            markup.el("span", wording.moment(item.finished_at, frame.zone()), cls="gw-nowrap"),
         ]
         for item in detail.outcomes
     ]

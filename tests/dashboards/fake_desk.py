@@ -262,7 +262,7 @@ class Desk:
             return models.Status(
                 version="0.1.0",
                 started_at=self.now - timedelta(hours=30),
-                store="chdb:///var/lib/groundwatch/clickhouse",
+                store="/var/lib/groundwatch/clickhouse",
                 spooled=3,
                 spool_bytes=48_211,
                 oldest_spooled_s=0.4,

@@ -148,12 +148,8 @@ def test_review_goes_by_keyboard_alone(page: Any, served: tuple[FastAPI, str]) -
     page.wait_for_timeout(800)
     page.keyboard.press("n")
     page.get_by_text("Review: 0 of 2 judged").wait_for()
-    for key, then in (
-        ("h", "What is wrong with it?"),
-        ("1", "Why is it wrong?"),
-        ("2", "Review: 1 of 2 judged"),
-        ("t", "Review: 2 of 2 judged"),
-    ):
+    steps = {"h": "What is wrong with it?", "1": "Why is it wrong?", "2": "Review: 1 of 2 judged", "t": "Review: 2 of 2 judged"}
+    for key, then in steps.items():
         page.keyboard.press(key)
         page.get_by_text(then).wait_for()
     page.keyboard.press("Backspace")
@@ -163,10 +159,7 @@ def test_review_goes_by_keyboard_alone(page: Any, served: tuple[FastAPI, str]) -
     page.keyboard.press("Enter")
     page.get_by_text("Your last item: you and the detectors").wait_for()
     sent = app.state.desk.verdicts["hostile-1"]
-    assert [(verdict.hallucinated, verdict.error, verdict.cause) for verdict in sent] == [
-        (True, "object", "grounding"),
-        (False, None, None),
-    ]
+    assert [(verdict.error, verdict.cause) for verdict in sent] == [("object", "grounding"), (None, None)]
     page.keyboard.press("x")
     page.wait_for_url("**item=q-2**")
     assert app.state.desk.items["q-1"].state == "skipped"

@@ -163,7 +163,7 @@ def test_a_recording_starts_where_the_finding_points(fake: FastAPI, opened: Open
 def test_a_document_opens_on_the_page_of_the_finding(fake: FastAPI, opened: Opener) -> None:
     app = opened("response", id=first_id(fake, "invoice-extraction"))
     assert app.number_input[0].value == 2
-    assert "1 regions marked, 1 of the chosen claim" in picture_alts(app)[0]
+    assert "1 region marked, 1 of the chosen claim" in picture_alts(app)[0]
 
 
 def test_what_was_not_checked_says_why(fake: FastAPI, opened: Opener) -> None:

@@ -25,7 +25,7 @@ def test_what_is_not_known_is_a_dash_never_zero(say) -> None:
 
 @pytest.mark.parametrize(
     ("milliseconds", "text"),
-    [(0, "0.0 ms"), (4.2, "4.2 ms"), (412, "412 ms"), (1240, "1.24 s"), (61_000, "61.0 s"), (600_000, "10.0 min")],
+    [(0, "0 ms"), (0.0026, "<0.1 ms"), (4.2, "4.2 ms"), (412, "412 ms"), (1240, "1.24 s"), (61_000, "61.0 s"), (600_000, "10.0 min")],
 )
 def test_durations_change_unit_with_their_size(milliseconds: float, text: str) -> None:
     assert wording.duration(milliseconds) == text
@@ -44,6 +44,10 @@ def test_durations_change_unit_with_their_size(milliseconds: float, text: str) -
 )
 def test_money_carries_its_currency(amount: float, currency: str | None, text: str) -> None:
     assert wording.money(amount, currency) == text
+
+
+def test_a_score_near_the_end_of_its_scale_is_not_rounded_to_certainty() -> None:
+    assert [wording.score(value) for value in (0.0, 0.003, 0.5, 0.997, 1.0)] == ["0.00", "<0.01", "0.50", ">0.99", "1.00"]
 
 
 def test_times_are_in_the_readers_zone_and_name_it() -> None:
