@@ -141,9 +141,10 @@ def _digit_forms(day: str) -> tuple[str, ...]:
     if len(parts) != 3 or not parts[0]:
         return ()
     year, month, number = parts
-    bare_month, bare_number = month.lstrip("0"), number.lstrip("0")
-    forms = [number + month + end for end in (year, year[2:])] + [month + number + end for end in (year, year[2:])]
-    forms += [bare_number + bare_month + end for end in (year, year[2:])] + [year + month + number, year[2:] + month + number]
+    ends = (year, year[2:])
+    forms = (
+        [number + month + end for end in ends] + [month + number + end for end in ends] + [year + month + number, year[2:] + month + number]
+    )
     return tuple(dict.fromkeys(forms))
 
 

@@ -38,7 +38,7 @@ _NUMBER_LIKE = re.compile(r"(?<![A-Za-z])[0-9OoQDlI|iSsBZzC][0-9OoQDlI|iSsBZzC.,
 _BARE_DATE = re.compile(r"(?<!\d)\d{8}(?!\d)")
 # A date that lost a separator or a digit: five to eight digits around one or two separators, a likely year at the end.
 _TORN_DATE = re.compile(
-    r"(?<![\d.,/-])(?:\d{3,4}[-/](?:20[0-4]\d?|[0-4]\d)|\d{1,2}[-/]\d{3,4}(?:20[0-4]\d)?|\d{1,2}[-/]\d{1,2}[-/]20[0-4])(?![\d/-])"
+    r"(?<![\d.,/-])(?:[0-3]?\d[01]\d[-/](?:20[0-4]\d?|[0-4]\d)|[0-3]?\d[-/][01]\d(?:20)?[0-4]\d|\d{1,2}[-/]\d{1,2}[-/]20[0-4])(?![\d/-])"
 )
 # What stands before an amount on receipts and invoices. The first that fits names its role, so exceptions come first.
 _LABELS = (
