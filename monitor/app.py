@@ -107,7 +107,7 @@ class Service:
         letters = DeadLetters(database, clock)
         metrics = Metrics()
         metrics.at_scrape(lambda: _readings(spool, driver, clock))
-        driver = Driver(settings, reader, writer, database, evidence, clock)
+        driver = Driver(settings, reader, writer, database, evidence, clock, on_lag=metrics.detection_lag.observe)
         jobs = JobRunner(settings, reader, database, clock)
         delivery = Delivery(settings, database, clock)
         drain = Drain(spool, writer, clock, cast(OnDeadLetter, letters.add))

@@ -14,6 +14,7 @@ GroundwatchError
 ├── SettingsInvalid        a setting cannot be used: the start stops and names it
 ├── StoreUnavailable       ClickHouse did not answer → retried with backoff
 ├── StoreRefused           ClickHouse understood and said no: a row or a statement is wrong → dead letter
+├── MetadataUnavailable    the metadata database did not answer → 503
 ├── MigrationRequired      the schema is older or newer than the code
 └── AlreadyRunning         another process owns this data folder
 
@@ -156,6 +157,15 @@ class StoreRefused(GroundwatchError):
         self.operation = operation
         self.code = code
         super().__init__(f"ClickHouse refused {operation} (code {code if code is not None else 'unknown'}): {cause}")
+
+
+class MetadataUnavailable(GroundwatchError):
+    """The metadata database did not complete a transaction; nothing of it was kept."""
+
+    permanent = False
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"the metadata database did not complete the request: {cause}")
 
 
 class MigrationRequired(GroundwatchError):

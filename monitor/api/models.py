@@ -219,9 +219,6 @@ class ResponseDetail(Body):
     received_at: datetime
 
 
-# --- summary and trends -------------------------------------------------------------------------------------------
-
-
 class DetectorSummary(Body):
     """One detector over the window: how its responses ended, and the share flagged among those judged."""
 
@@ -266,19 +263,19 @@ class TrendPoint(Body):
     cost_total: float | None
 
 
+class ReleaseMark(Body):
+    """When a release version was first seen."""
+
+    time: datetime
+    version: str
+
+
 class Trends(Body):
     """Points of one slice in time order; ``marks`` are the first responses of each release in the window."""
 
     bucket_s: int
     points: list[TrendPoint]
     marks: list[ReleaseMark]
-
-
-class ReleaseMark(Body):
-    """When a release version was first seen."""
-
-    time: datetime
-    version: str
 
 
 class Facets(Body):
@@ -293,6 +290,16 @@ class Facets(Body):
 
 
 # --- alerts -------------------------------------------------------------------------------------------------------
+
+
+class DeliveryView(Body):
+    """One notification of an alert."""
+
+    channel: str
+    event: str
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    last_error: str | None
 
 
 class AlertView(Body):
@@ -316,16 +323,6 @@ class AlertView(Body):
     resolved_at: datetime | None
     resolved_by: str | None
     deliveries: list[DeliveryView]
-
-
-class DeliveryView(Body):
-    """One notification of an alert."""
-
-    channel: str
-    event: str
-    state: Literal["pending", "delivered", "failed"]
-    attempts: int
-    last_error: str | None
 
 
 class AlertPage(Body):
@@ -436,9 +433,6 @@ class AuditPage(Body):
     next: str | None
 
 
-# --- operations ---------------------------------------------------------------------------------------------------
-
-
 class JobView(Body):
     """One scheduled job and its last run."""
 
@@ -502,7 +496,3 @@ class DeadLetterPage(Body):
 
     items: list[DeadLetterView]
     next: str | None
-
-
-Trends.model_rebuild()
-AlertView.model_rebuild()

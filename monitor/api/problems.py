@@ -23,6 +23,7 @@ from monitor.errors import (
     EvidenceRefused,
     GroundwatchError,
     KeyRefused,
+    MetadataUnavailable,
     MigrationRequired,
     NotFound,
     RecordInvalid,
@@ -46,6 +47,7 @@ STATUS_OF: tuple[tuple[type[GroundwatchError], int], ...] = (
     (Conflict, 409),
     (StoreUnavailable, 503),
     (StoreRefused, 500),
+    (MetadataUnavailable, 503),
     (MigrationRequired, 503),
 )
 STORE_RETRY_S = 5
@@ -78,7 +80,7 @@ def problem_of(error: GroundwatchError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, SlowDown):
         headers["Retry-After"] = str(error.retry_after_s)
-    elif isinstance(error, StoreUnavailable):
+    elif isinstance(error, (StoreUnavailable, MetadataUnavailable)):
         headers["Retry-After"] = str(STORE_RETRY_S)
     elif status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="groundwatch"'

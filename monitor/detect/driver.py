@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -68,8 +68,10 @@ class Driver:
         on_dead_letter: OnDeadLetter | None = None,
         engine: Engine | None = None,
         catalogue: str = CATALOGUE_MODULE,
+        on_lag: Callable[[float], None] | None = None,
     ) -> None:
         self._settings = settings
+        self._on_lag = on_lag
         self._reader = reader
         self._writer = writer
         self._clock = clock
@@ -263,6 +265,7 @@ class Driver:
             self._written_at = time.monotonic()
             for outcome in outcomes:
                 self._outcomes[outcome.detector, outcome.state] += 1
+                self._measure(outcome)
                 self._work.end((outcome.project, outcome.response_id, outcome.detector))
 
     def _smaller(self, outcomes: Sequence[OutcomeRecord], error: StoreRefused) -> list[list[OutcomeRecord]]:
@@ -277,6 +280,11 @@ class Driver:
         _log.error("the failure of %s on %s could not be stored: %s", outcome.detector, outcome.response_id, error)
         self._work.end((outcome.project, outcome.response_id, outcome.detector))
         return []
+
+    def _measure(self, outcome: OutcomeRecord) -> None:
+        response = self._work.response(outcome.project, outcome.response_id)
+        if self._on_lag is not None and response is not None:
+            self._on_lag(max(0.0, (outcome.finished_at - response.received_at).total_seconds()))
 
     def _save_cursors(self) -> None:
         for sidecar, progress in self._work.sidecars.items():

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from monitor.clock import Clock
-from monitor.errors import StoreUnavailable
+from monitor.errors import MetadataUnavailable, StoreUnavailable
 from monitor.metadata.database import Database
 from monitor.metadata.tables import DetectionCursor
 
@@ -23,8 +23,8 @@ class DetectionCursors:
         try:
             with self._database.session() as session:
                 return {row.sidecar: row.sequence for row in session.scalars(select(DetectionCursor))}
-        except DBAPIError as error:
-            raise StoreUnavailable("reading the detection cursors", str(error.orig)) from error
+        except (DBAPIError, MetadataUnavailable) as error:
+            raise StoreUnavailable("reading the detection cursors", str(error)) from error
 
     def advance(self, sidecar: str, sequence: int) -> None:
         """Move a cursor forward; never back, whoever else moved it meanwhile."""
@@ -36,5 +36,5 @@ class DetectionCursors:
                 elif sequence > row.sequence:
                     row.sequence = sequence
                     row.updated_at = self._clock.now()
-        except DBAPIError as error:
-            raise StoreUnavailable("moving a detection cursor", str(error.orig)) from error
+        except (DBAPIError, MetadataUnavailable) as error:
+            raise StoreUnavailable("moving a detection cursor", str(error)) from error

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from monitor.errors import SettingsInvalid
+from monitor.errors import MetadataUnavailable, SettingsInvalid
 
 # Another thread's write is over in milliseconds; a longer wait means that something hangs.
 BUSY_TIMEOUT_MS = 10_000
@@ -38,9 +38,16 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session that commits at the end of the block and rolls back where the block raises."""
-        with self._sessions() as session, session.begin():
-            yield session
+        """A session that commits at the end of the block and rolls back where the block raises.
+
+        Raises:
+            MetadataUnavailable: the database is locked, full, gone or not migrated.
+        """
+        try:
+            with self._sessions() as session, session.begin():
+                yield session
+        except OperationalError as error:
+            raise MetadataUnavailable(str(error.orig)) from error
 
     def dispose(self) -> None:
         """Close every pooled connection."""

@@ -120,6 +120,14 @@ def test_a_store_that_is_down_answers_503_with_retry_after(api: Api) -> None:
     assert reply.json()["title"] == "Service Unavailable"
 
 
+def test_a_metadata_database_that_fails_answers_503(api: Api) -> None:
+    with api.database.session() as session:
+        session.connection().exec_driver_sql("DROP TABLE alert_deliveries")
+        session.connection().exec_driver_sql("DROP TABLE alerts")
+    reply = api.http.get("/v1/alerts")
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
+
+
 def test_the_status_tells_queues_and_detectors(api: Api) -> None:
     api.http.post("/v1/responses", json=api.record())
     found = api.http.get("/v1/status").json()
