@@ -124,7 +124,9 @@ def _document(url: str, places: Sequence[Place], item: EvidenceView, blind: bool
     limit = last if isinstance(pages, int) else 9999
     with st.container(horizontal=True, vertical_alignment="center"):
         number = int(st.number_input("Page", 1, limit, wanted, key=f"page_{item.id}_{wanted}", width=130, label_visibility="collapsed"))
-        st.caption((f"of {pages}. " if isinstance(pages, int) else "") + ("Findings on " + ", ".join(map(str, found)) if found else ""))
+        st.caption(
+            (f"of {pages}. " if isinstance(pages, int) else "") + ("Findings on page " + ", ".join(map(str, found)) if found else "")
+        )
     _picture(url, places, number, item, blind)
     for place in places:
         if place.chosen and place.finding.quote:
@@ -155,15 +157,26 @@ def _recording(item: EvidenceView, url: str, places: Sequence[Place], blind: boo
 
 
 def _length(item: EvidenceView, content: bytes, ends: Sequence[float]) -> float | None:
-    """Seconds from the metadata or a WAV header; else up to the last finding, rounded up, so the strip has a scale."""
+    """Seconds from the metadata or the header; else up to the last finding, rounded up, so the strip has a scale."""
     known = item.metadata.get("duration_s")
-    if isinstance(known, (int, float)) and known > 0:
-        return float(known)
+    length = float(known) if isinstance(known, (int, float)) and known > 0 else header_seconds(content)
+    if length is None and ends:
+        st.caption("The strip ends after the last finding; the recording may go on.")
+        return (max(ends) // TICK_S + 1) * TICK_S
+    return max([length, *ends]) if length else None
+
+
+def header_seconds(content: bytes) -> float | None:
+    """Length that a WAV or FLAC header states (RFC 9639, 8.2: 20 bits of sample rate, 36 bits of samples); else None."""
+    if content[:4] == b"fLaC" and len(content) >= 26:
+        packed = int.from_bytes(content[18:26], "big")
+        rate, samples = packed >> 44, packed & 0xFFFFFFFFF
+        return samples / rate if rate and samples else None
     try:
         with wave.open(io.BytesIO(content)) as file:
             return float(file.getnframes() / file.getframerate())
     except (wave.Error, EOFError, ZeroDivisionError):
-        return (max(ends) // TICK_S + 1) * TICK_S if ends else None
+        return None
 
 
 def _text(item: EvidenceView, places: Sequence[Place], blind: bool) -> None:

@@ -75,7 +75,7 @@ def _grown(place: tuple[int, int, int, int], by: int) -> tuple[int, int, int, in
 
 
 def _label(pen: ImageDraw.ImageDraw, place: tuple[int, int, int, int], box: Box, hue: str, unit: int, size: tuple[int, int]) -> None:
-    font = ImageFont.load_default(size=11 + 4 * unit)
+    font = ImageFont.load_default(size=12 + 5 * unit)
     text = box.label[:60]
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = int(right - left) + 8 * unit, int(bottom - top) + 7 * unit

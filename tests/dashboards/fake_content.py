@@ -257,7 +257,7 @@ def detail_of(
             title=f"{source}.{blob.media_type.split('/')[1]}",
             sha256=blob.sha256,
             url=f"/v1/evidence/{blob.sha256}",
-            metadata={"duration_s": 11.46} if family == "audio" else {"pages": 2} if family == "pdf" else {},
+            metadata={"pages": 2} if family == "pdf" else {},
         ),
         models.EvidenceView(
             id="context",
