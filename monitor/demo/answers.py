@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer to send. ``statements`` are parts of ``text``: (words, kind of error or None)."""
+    """One answer to send. ``statements`` are parts of ``text``: (words, kind of error or None).
+
+    ``evidence`` is a file name; None is an answer whose evidence was never attached.
+    """
 
     workflow: str
-    evidence: str
+    evidence: str | None
     question: str
     text: str
     statements: tuple[tuple[str, str | None], ...]
@@ -94,3 +97,9 @@ ANSWERS: tuple[Answer, ...] = (
     _call("meeting.flac", 'At 0:01 one hears "Please send the report to Daniel before noon".',
           ("Please send the report to Daniel before noon", "time")),
 )  # fmt: skip
+
+# A client that lost the upload: the newest answers of the run speak of a picture that nobody logged.
+UNATTACHED: tuple[Answer, ...] = tuple(
+    Answer("image-qa", None, "What is in this picture?", text, ())
+    for text in ("A dog sleeps on the sofa.", "Two people cross a street.", "The photo shows a bowl of fruit.")
+)

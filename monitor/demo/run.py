@@ -56,7 +56,7 @@ def run(settings: Settings, keep: bool) -> int:
         everything = list(samples(evidence, now, f"demo-{now:%Y%m%dT%H%M%S}"))
         _send(console, api, everything)
         judged, unfinished = _await_verdicts(console, api, everything, process, log)
-        _run_jobs(api)
+        alerts = _run_jobs(api)
     except BaseException:
         stop_running(settings)
         raise
@@ -64,6 +64,8 @@ def run(settings: Settings, keep: bool) -> int:
     console.print(counts_of(judged))
     for identifier in unfinished:
         console.print(f"[bold red]{identifier}: no verdict within {VERDICT_LIMIT_S:.0f} s, see {log}")
+    for title in alerts:
+        console.print(f"[yellow]Alert[/]: {title}")
     console.print("Photographs, paper, speech and verdicts are real; the latencies, prices and times of day are made up.")
     if keep:
         console.print(f"\nDashboard: [bold]http://127.0.0.1:{settings.dashboard_port}[/]   API: {api}/docs\nStop it with: make stop")
@@ -111,7 +113,8 @@ def _send(console: Console, api: str, everything: Sequence[Sample]) -> None:
     with Client(api) as client, _progress(console) as progress:
         bar = progress.add_task("Sending answers", total=len(everything))
         for sample in everything:
-            client.log_response(sample.record, files={sample.record.evidence[0].id: sample.file})
+            files = {evidence.id: sample.file for evidence in sample.record.evidence if sample.file is not None}
+            client.log_response(sample.record, files=files)
             progress.advance(bar)
 
 
@@ -145,9 +148,11 @@ def _finished(http: httpx.Client, identifier: str) -> dict[str, Any] | None:
     return None if detail["pending"] or not detail["outcomes"] else detail
 
 
-def _run_jobs(api: str) -> None:
-    """Fill the review queue and run the checks now instead of at their next turn, so the dashboard shows them."""
+def _run_jobs(api: str) -> list[str]:
+    """Fill the review queue and run the checks now instead of at their next turn; titles of the alerts that are open then."""
     with httpx.Client(base_url=api, timeout=60) as http:
         known = {job["name"] for job in http.get("/v1/jobs").raise_for_status().json()["items"]}
         for name in (job for job in JOBS_AFTERWARDS if job in known):
             http.post(f"/v1/jobs/{name}/run").raise_for_status()
+        alerts = http.get("/v1/alerts", params={"state": "open"}).raise_for_status().json()["items"]
+    return [str(alert["title"]) for alert in alerts]

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
-from monitor.demo.answers import ANSWERS, Answer
+from monitor.demo.answers import ANSWERS, UNATTACHED, Answer
 from monitor.demo.pages import RECEIPTS, draw_invoice, draw_receipt
 from monitor.errors import SettingsInvalid
 from monitor.records import Answer as AnswerText
@@ -30,7 +30,7 @@ PHOTOGRAPHS = {
 }
 SPEECH = ("call.flac", "meeting.flac")
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".pdf": "application/pdf", ".flac": "audio/flac"}
-SPREAD = timedelta(hours=3)
+SPREAD = timedelta(minutes=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A record to send, its evidence file, and the truth about its statements."""
+    """A record to send, its evidence file where one is attached, and the truth about its statements."""
 
     record: ResponseRecord
-    file: Path
+    file: Path | None
     statements: tuple[Statement, ...]
 
 
@@ -72,17 +72,18 @@ def make_evidence(folder: Path) -> None:
 
 
 def samples(folder: Path, now: datetime, run: str) -> Iterator[Sample]:
-    """Every demo response, oldest first, spread over the three hours before ``now``; ids start with ``run``."""
-    chance = random.Random(20260101)  # noqa: S311 - made-up latency, not secrets
-    for number, answer in enumerate(ANSWERS):
-        at = now - SPREAD * (1 - (number + 1) / (len(ANSWERS) + 1))
-        yield _sample(answer, folder / answer.evidence, f"{run}-{number:02d}", at, chance)
+    """Every demo response, oldest first, spread over the hundred minutes before ``now``; ids start with ``run``."""
+    chance = random.Random(20260101)  # noqa: S311 - made-up latency and order, not secrets
+    answers = [*chance.sample(ANSWERS, len(ANSWERS)), *UNATTACHED]
+    for number, answer in enumerate(answers):
+        at = now - SPREAD * (1 - (number + 1) / (len(answers) + 1))
+        file = None if answer.evidence is None else folder / answer.evidence
+        yield Sample(_record(answer, file, f"{run}-{number:02d}", at, chance), file, tuple(_statements(answer)))
 
 
-def _sample(answer: Answer, file: Path, identifier: str, at: datetime, chance: random.Random) -> Sample:
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+def _record(answer: Answer, file: Path | None, identifier: str, at: datetime, chance: random.Random) -> ResponseRecord:
     risk: Risk = next(known for known in get_args(Risk) if known == answer.risk)
-    record = ResponseRecord(
+    return ResponseRecord(
         id=identifier,
         time=at,
         workflow=answer.workflow,
@@ -92,11 +93,15 @@ def _sample(answer: Answer, file: Path, identifier: str, at: datetime, chance: r
         model=Model(provider="example", name=chance.choice(("vision-large", "vision-small"))),
         question=Question(text=answer.question),
         answer=AnswerText(text=answer.text, confidence=round(chance.uniform(0.6, 0.99), 2)),
-        evidence=(Evidence(id=file.stem, media_type=MEDIA_TYPES[file.suffix], uri=f"sha256:{digest}", sha256=digest, title=file.name),),
+        evidence=() if file is None else (_evidence(file),),
         stages=_stages(chance),
         usage=_usage(answer, chance),
     )
-    return Sample(record, file, tuple(_statements(answer)))
+
+
+def _evidence(file: Path) -> Evidence:
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return Evidence(id=file.stem, media_type=MEDIA_TYPES[file.suffix], uri=f"sha256:{digest}", sha256=digest, title=file.name)
 
 
 def _statements(answer: Answer) -> Iterator[Statement]:

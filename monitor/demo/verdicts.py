@@ -61,7 +61,13 @@ def table_of(judged: Iterable[Judged]) -> Table:
     for item in judged:
         if item.result != "passed":
             truth = f"wrong ({item.statement.error})" if item.statement.error else "true"
-            table.add_row(item.sample.file.name, item.statement.words, truth, f"[{STYLES[item.result]}]{item.result}[/]", item.explanation)
+            table.add_row(
+                item.sample.record.evidence[0].title,
+                item.statement.words,
+                truth,
+                f"[{STYLES[item.result]}]{item.result}[/]",
+                item.explanation,
+            )
     return table
 
 
