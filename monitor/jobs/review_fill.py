@@ -70,8 +70,10 @@ class ReviewFillJob:
 
     def _ready(self, project: str, candidates: Sequence[ReviewCandidate], now: datetime) -> list[ReviewCandidate]:
         """Those all detectors are done with. Drawing earlier would use a chance that later findings change."""
-        states = self._watch.reader.outcome_states(project, [candidate.id for candidate in candidates])
-        return [c for c in candidates if self._detectors <= states.get(c.id, {}).keys() or now - c.time > PATIENCE]
+        young = [candidate.id for candidate in candidates if now - candidate.time <= PATIENCE]
+        states = self._watch.reader.outcome_states(project, young) if young else {}
+        done = {identifier for identifier in young if self._detectors <= states.get(identifier, {}).keys()}
+        return [candidate for candidate in candidates if candidate.id in done or now - candidate.time > PATIENCE]
 
 
 def slabs(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -24,6 +24,8 @@ ItemState = Literal["queued", "claimed", "judged", "skipped"]
 
 # How many items a claim tries before it looks again; reviewers who claim at once then meet different items.
 _CLAIM_TRIES = 16
+# Items of one transaction when the queue is filled: a commit each would cost a disk flush each.
+_BATCH = 200
 
 
 class NewItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,14 +101,22 @@ class ReviewItems:
         """Queue what is not there yet; how many were new. What a person had asked for before keeps its place and
         takes over the draw's stratum and probability, so that estimates count it."""
         new = 0
-        for item in items:
+        for first in range(0, len(items), _BATCH):
+            batch = items[first : first + _BATCH]
             try:
                 with self._database.session() as session:
-                    new += _insert(session, project, item, now)
+                    new += _insert(session, project, batch, now)
             except IntegrityError:
-                # Somebody queued the same response in between; the next filling looks at it again.
-                continue
+                # Somebody queued one of them in between: the others go in one by one, that one is there already.
+                new += sum(self._add_one(project, item, now) for item in batch)
         return new
+
+    def _add_one(self, project: str, item: NewItem, now: datetime) -> int:
+        try:
+            with self._database.session() as session:
+                return _insert(session, project, [item], now)
+        except IntegrityError:
+            return 0
 
     def known(self, project: str, response_ids: Sequence[str]) -> set[str]:
         """Which of these responses were drawn for the queue before (requests alone do not count)."""
@@ -257,17 +267,20 @@ def _mine(project: str, item_id: str, states: Sequence[ItemState], holder: str |
     return conditions if holder is None else [*conditions, ReviewItem.claimed_by == holder]
 
 
-def _insert(session: Session, project: str, item: NewItem, now: datetime) -> int:
-    same = (ReviewItem.project_id == project, ReviewItem.response_id == item.response_id)
-    drawn = update(ReviewItem).where(*same, ReviewItem.inclusion_probability == 0)
-    asked = session.scalars(select(ReviewItem).where(*same)).one_or_none()
-    if asked is not None:
-        if item.inclusion_probability > 0:
-            reason = f"{asked.reason} Also drawn: {item.reason}"
-            changed_rows(session, drawn.values(stratum=item.stratum, inclusion_probability=item.inclusion_probability, reason=reason))
-        return 0
-    session.add(ReviewItem(id=uuid.uuid4().hex, project_id=project, state="queued", created_at=now, **msgspec.structs.asdict(item)))
-    return 1
+def _insert(session: Session, project: str, items: Sequence[NewItem], now: datetime) -> int:
+    wanted = {item.response_id: item for item in items}
+    same = select(ReviewItem).where(ReviewItem.project_id == project, ReviewItem.response_id.in_(wanted))
+    present = session.scalars(same).all()
+    for row in present:
+        drawn = wanted.pop(row.response_id)
+        if row.inclusion_probability == 0 and drawn.inclusion_probability > 0:
+            row.stratum, row.inclusion_probability = drawn.stratum, drawn.inclusion_probability
+            row.reason = f"{row.reason} Also drawn: {drawn.reason}"
+    for item in wanted.values():
+        fields = msgspec.structs.asdict(item)
+        session.add(ReviewItem(id=uuid.uuid4().hex, project_id=project, state="queued", created_at=now, **fields))
+    session.flush()
+    return len(wanted)
 
 
 def _current(session: Session, item_ids: Sequence[str]) -> list[ReviewVerdict]:
