@@ -25,6 +25,7 @@ from monitor.supervise import PID_FILE, stop_running
 
 START_LIMIT_S = 90.0
 VERDICT_LIMIT_S = 900.0
+JOBS_LIMIT_S = 60.0
 JOBS_AFTERWARDS = ("review_fill", "latency_threshold", "missing_modality", "drift", "cost_anomaly")
 
 
@@ -150,9 +151,17 @@ def _finished(http: httpx.Client, identifier: str) -> dict[str, Any] | None:
 
 def _run_jobs(api: str) -> list[str]:
     """Fill the review queue and run the checks now instead of at their next turn; titles of the alerts that are open then."""
+    asked = datetime.now(UTC)
+    limit = time.monotonic() + JOBS_LIMIT_S
     with httpx.Client(base_url=api, timeout=60) as http:
-        known = {job["name"] for job in http.get("/v1/jobs").raise_for_status().json()["items"]}
-        for name in (job for job in JOBS_AFTERWARDS if job in known):
+        for name in JOBS_AFTERWARDS:
             http.post(f"/v1/jobs/{name}/run").raise_for_status()
+        while _unfinished_jobs(http, asked) and time.monotonic() < limit:
+            time.sleep(0.2)
         alerts = http.get("/v1/alerts", params={"state": "open"}).raise_for_status().json()["items"]
     return [str(alert["title"]) for alert in alerts]
+
+
+def _unfinished_jobs(http: httpx.Client, asked: datetime) -> list[str]:
+    jobs = {job["name"]: job["last_finished_at"] for job in http.get("/v1/jobs").raise_for_status().json()["items"]}
+    return [name for name in JOBS_AFTERWARDS if jobs[name] is None or datetime.fromisoformat(jobs[name]) < asked]
