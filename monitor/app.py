@@ -66,7 +66,7 @@ class KeyRequired(GroundwatchError):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"{host} can be reached from other machines and no API key exists: create one with `groundwatch keys create NAME --role admin`"
+            f"callers of {host} need an API key and none exists: create one with `groundwatch keys create NAME --role admin`"
         )
 
 

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     data: Path = Field(Path("groundwatch-data"), description="Folder of the spool, the embedded store, metadata and evidence.")
     host: str = Field("127.0.0.1", description="Address the sidecar listens on; any other than loopback needs API keys.")
     port: int = Field(4318, ge=1, le=65535, description="Port of the sidecar (the OTLP/HTTP port).")
+    require_keys: bool = Field(False, description="Ask for API keys on loopback too, as behind a reverse proxy on the same machine.")
     dashboard_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard.")
     clickhouse_url: str = Field("", description="ClickHouse server, clickhouse://user:password@host:8123/database; empty = embedded chDB.")
     metadata_url: str = Field("", description="SQLAlchemy URL of the metadata; empty = SQLite in the data folder.")
@@ -102,8 +103,8 @@ class Settings(BaseSettings):
 
     @property
     def single_user(self) -> bool:
-        """On loopback nobody needs a key."""
-        return self.host in LOOPBACK
+        """On loopback nobody needs a key, unless `require_keys` says so."""
+        return self.host in LOOPBACK and not self.require_keys
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -56,4 +56,5 @@ def test_an_unreadable_variable_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_only_loopback_is_single_user(tmp_path: Path, host: str) -> None:
     assert load_settings(data=tmp_path, host=host).single_user
+    assert not load_settings(data=tmp_path, host=host, require_keys=True).single_user
     assert not load_settings(data=tmp_path, host="0.0.0.0").single_user  # noqa: S104 - never bound, only asked about

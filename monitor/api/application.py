@@ -40,6 +40,7 @@ def create_app(context: Context) -> FastAPI:
         title="groundwatch",
         version=monitor.__version__,
         summary="Checks what multimodal AI answers claim against their evidence.",
+        docs_url=None,  # its page would load scripts from another host
         redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False},

@@ -59,7 +59,7 @@ def run(settings: Settings, keep: bool) -> int:
         judged, unfinished = _await_verdicts(console, api, everything, process, log)
         alerts = _run_jobs(api)
     except BaseException:
-        stop_running(settings)
+        process.terminate()  # `up` ends its children; the pid file may be gone with the folder
         raise
     console.print(table_of(judged))
     console.print(counts_of(judged))
@@ -69,7 +69,7 @@ def run(settings: Settings, keep: bool) -> int:
         console.print(f"[yellow]Alert[/]: {title}")
     console.print("Photographs, paper, speech and verdicts are real; the latencies, prices and times of day are made up.")
     if keep:
-        console.print(f"\nDashboard: [bold]http://127.0.0.1:{settings.dashboard_port}[/]   API: {api}/docs\nStop it with: make stop")
+        console.print(f"\nDashboard: [bold]http://127.0.0.1:{settings.dashboard_port}[/]   API: {api}/openapi.json\nStop it with: make stop")
     else:
         stop_running(settings)
     return 1 if unfinished else 0
