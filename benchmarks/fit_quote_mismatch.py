@@ -2,9 +2,9 @@
 
     python -m benchmarks.fit_quote_mismatch --corpus ../shared/corpus --heard /tmp/heard.jsonl [--write]
 
-Listening takes minutes and is kept in the ``--heard`` file, where it goes on if interrupted; fitting takes seconds. Folds are by utterance: claims whose
-recording says nearly the same words are never on both sides. Word model, Platt scaling and threshold are all fitted
-without the fold they are measured on.
+Listening takes minutes and is kept in the ``--heard`` file, where it goes on if interrupted; fitting takes seconds.
+Folds are by utterance: claims whose recording says nearly the same words are never on both sides. Word model,
+Platt scaling and threshold are all fitted without the fold they are measured on.
 """
 
 from __future__ import annotations

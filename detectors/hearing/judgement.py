@@ -72,8 +72,14 @@ def _wanted(claim: Claim) -> _Wanted:
 
 
 def _opinions(ears: Ears, heard: Recording, wanted: _Wanted, times: Interval) -> list[Opinion]:
+    """What the listeners make of the claim, the cheapest first; one that hears exactly the claimed words settles it."""
     sound = stretch(heard, times)
-    return [opinion(listener, sound, wanted.text, wanted.number) for listener in ears.listeners]
+    opinions: list[Opinion] = []
+    for listener in reversed(ears.listeners):
+        opinions.append(opinion(listener, sound, wanted.text, wanted.number))
+        if not opinions[-1].disputes:
+            break
+    return opinions
 
 
 def _second_look(ears: Ears, heard: Recording, wanted: _Wanted, best: Fit | None) -> Judged | str:

@@ -65,12 +65,10 @@ def test_what_was_said_when_it_was_said_is_supported(detector: QuoteMismatch, fi
     ("file", "quote", "heard"),
     [
         ("call.flac", "We will refund fifty eight dollars by Friday", "85"),
-        ("call.flac", "We will refund eighty five dollars by Monday", "Friday"),
         ("call.flac", "We will not refund eighty five dollars by Friday", "We will refund"),
         ("call.flac", "Your order number is four seven one nine three", "47192"),
         ("meeting.flac", "We do need a second server this year", "do not need"),
         ("meeting.flac", "Please send the invoice to Daniel before noon", "report"),
-        ("meeting.flac", "The launch is moved to the third of May", "March"),
     ],
 )
 def test_a_changed_word_number_or_negation_is_flagged_with_what_was_heard(
