@@ -71,6 +71,8 @@ def run(
 def read_answer(answer: str) -> str:
     """The answer's text: as given, from standard input (``-``), or from a file (``@path``). Raises EvidenceRefused."""
     if answer == "-":
+        if sys.stdin.isatty():
+            raise EvidenceRefused("answer", "no answer was given", 'Say --answer "…", --answer @FILE, or pipe it in')
         return sys.stdin.read()
     if not answer.startswith("@"):
         return answer

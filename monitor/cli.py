@@ -135,8 +135,10 @@ def doctor(
 
 @app.command()
 def check(
-    answer: Annotated[str, typer.Argument(help="The answer to check; @FILE reads it from a file, - from standard input.")],
-    files: Annotated[list[Path], typer.Argument(help="The evidence it must rest on.", exists=True, dir_okay=False)],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="The evidence that the answer must rest on.", exists=True, dir_okay=False)
+    ],
+    answer: Annotated[str, typer.Option("--answer", "-a", help="The answer; @FILE reads it from a file, - from standard input.")] = "-",
     question: Annotated[str | None, typer.Option("--question", help="What was asked.")] = None,
     claim: Annotated[list[str] | None, typer.Option("--claim", help="A claim to check instead of those found; repeat for more.")] = None,
     detector: Detectors = None,

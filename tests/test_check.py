@@ -80,6 +80,14 @@ def test_an_answer_comes_as_text_from_a_file_or_from_standard_input(tmp_path: Pa
         read_answer(f"@{tmp_path / 'none.txt'}")
 
 
+def test_a_forgotten_answer_is_asked_for_instead_of_waiting_at_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    with pytest.raises(EvidenceRefused, match="--answer"):
+        read_answer("-")
+
+
 def test_run_prints_json_alone_on_stdout_and_refusals_on_stderr(
     settings: Settings, page: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
