@@ -69,7 +69,9 @@ def run(settings: Settings, keep: bool) -> int:
         console.print(f"[yellow]Alert[/]: {title}")
     console.print("Photographs, paper, speech and verdicts are real; the latencies, prices and times of day are made up.")
     if keep:
-        console.print(f"\nDashboard: [bold]http://127.0.0.1:{settings.dashboard_port}[/]   API: {api}/openapi.json\nStop it with: make stop")
+        console.print(
+            f"\nDashboard: [bold]http://127.0.0.1:{settings.dashboard_port}[/]   API: {api}/openapi.json\nStop it with: make stop"
+        )
     else:
         stop_running(settings)
     return 1 if unfinished else 0
