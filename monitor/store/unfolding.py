@@ -16,6 +16,8 @@ from monitor.store.rows import ListedResponse
 from monitor.store.schema import decode_record, with_answer
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(2299, 1, 1, tzinfo=UTC)
 
 
 def utc(value: datetime) -> datetime:
@@ -23,9 +25,15 @@ def utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def from_epoch(seconds: int) -> datetime:
+    """Aware UTC from seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def stamp(value: datetime) -> str:
-    """A time as a DateTime64(3, 'UTC') parameter; cut to the millisecond as the columns are."""
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d}"
+    """A time as a DateTime64(3, 'UTC') parameter; cut to the millisecond and to the years that the columns can hold."""
+    value = min(max(value, EARLIEST), LATEST).astimezone(UTC)
+    return value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d}"
 
 
 def number(value: Any) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -293,3 +293,10 @@ def test_a_filter_with_a_window_of_nothing_finds_nothing(reader: Reader, writer:
     backwards = ResponseFilter(project="default", since=NOON + timedelta(days=1), until=NOON - timedelta(days=1))
     assert reader.list_responses(backwards, 10) == ([], None)
     assert reader.summary(backwards).responses == 0
+
+
+def test_a_window_beyond_what_the_store_can_hold_is_the_window_of_everything(reader: Reader, writer: Writer) -> None:
+    writer.insert_responses([full("r")], "t1")
+    always = {"since": datetime(2, 1, 1, tzinfo=UTC), "until": datetime(9999, 1, 1, tzinfo=UTC)}
+    assert listed(reader, **always) == ["r"]
+    assert reader.summary(window(**always)).responses == 1
