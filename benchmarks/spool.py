@@ -78,10 +78,9 @@ def main() -> None:
             cpu = time.process_time()
             rate, latencies = measure(spool, threads, given.seconds)
             each = (time.process_time() - cpu) / (len(latencies) * BATCH) * 1e6
-            p50, p99 = latencies[len(latencies) // 2], latencies[int(len(latencies) * 0.99)]
-            print(
-                f"{threads} caller(s): {rate:,.0f} records/s acknowledged, request p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, {each:.0f} µs of CPU each"
-            )
+            p50, p99 = latencies[len(latencies) // 2] * 1000, latencies[int(len(latencies) * 0.99)] * 1000
+            took = f"request p50 {p50:.1f} ms, p99 {p99:.1f} ms, {each:.0f} µs of CPU a record"
+            print(f"{threads} caller(s): {rate:,.0f} records/s acknowledged, {took}")
         spool.close()
         print(f"bare 200 KB append + fsync: {fsyncs(folder) * BATCH:,.0f} records/s would be the disk's ceiling for one caller")
 
