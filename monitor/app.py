@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 import structlog
@@ -100,7 +100,8 @@ class Service:
         store = Store.open(settings)
         closing.callback(store.close)
         migrate(settings, store)
-        spool = Spool(settings.spool_path, settings.spool_max_bytes, settings.spool_commit_ms, clock)
+        kept = timedelta(days=settings.retention_days)
+        spool = Spool(settings.spool_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, kept)
         closing.callback(spool.close)
         reader, writer = Reader(store), Writer(store)
         evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir)
