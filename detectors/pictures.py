@@ -16,7 +16,7 @@ from detectors.contract import EvidenceFile, EvidenceUnreadable
 # 80 megapixels is 240 MB in RGB: above any camera phone, below what would push a worker out of memory.
 MAX_PIXELS = 80_000_000
 # What Pillow raises on damaged files besides OSError: each plugin has its own way (seen: broken PNG chunks, TIFF tags).
-_DAMAGED = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, struct.error, OverflowError, MemoryError)
+DAMAGED = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, struct.error, OverflowError, MemoryError)
 
 
 def open_picture(evidence: EvidenceFile) -> Image.Image:
@@ -38,7 +38,7 @@ def open_picture(evidence: EvidenceFile) -> Image.Image:
         raise EvidenceUnreadable(evidence.id, "it is not a picture of a known format") from None
     except Image.DecompressionBombError as error:
         raise EvidenceUnreadable(evidence.id, f"it is too large ({error})") from None
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise EvidenceUnreadable(evidence.id, f"the picture is damaged or cut short ({error})") from error
 
 
@@ -48,11 +48,11 @@ def _decode(evidence: EvidenceFile) -> Image.Image:
         if width * height > MAX_PIXELS:
             raise EvidenceUnreadable(evidence.id, f"{width}×{height} is more than {MAX_PIXELS // 1_000_000} megapixels")
         stored.load()
-        return _flattened(ImageOps.exif_transpose(stored))
+        return flattened(ImageOps.exif_transpose(stored))
 
 
-def _flattened(image: Image.Image) -> Image.Image:
-    """RGB; transparent parts become white, 16-bit greys keep their range instead of saturating."""
+def flattened(image: Image.Image) -> Image.Image:
+    """The picture in RGB; transparent parts become white, 16-bit greys keep their range instead of saturating."""
     if image.mode.startswith("I"):
         image = image.convert("I")
         low, high = image.getextrema()

@@ -23,7 +23,7 @@ RATE = 16_000
 MAX_SECONDS = 3 * 3600
 # Shorter than this there is no word in it.
 MIN_SECONDS = 0.1
-_DEMUXERS = "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,gsm,loas,matroska,webm,mov,mp3,mpeg,mpegts,ogg,w64,wav,wv"
+DEMUXERS = "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,gsm,loas,matroska,webm,mov,mp3,mpeg,mpegts,ogg,w64,wav,wv"
 
 
 def decode(evidence: EvidenceFile, limit_s: float = MAX_SECONDS) -> Samples:
@@ -42,7 +42,7 @@ def decode(evidence: EvidenceFile, limit_s: float = MAX_SECONDS) -> Samples:
         with (
             evidence.path.open("rb") as stream,
             # A stream, not a path, and both lists: a hostile container reaches neither other files nor the network.
-            av.open(stream, options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "pipe"}, metadata_errors="ignore") as container,
+            av.open(stream, options={"format_whitelist": DEMUXERS, "protocol_whitelist": "pipe"}, metadata_errors="ignore") as container,
         ):
             samples = _decoded(evidence, container, limit_s)
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:

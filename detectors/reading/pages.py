@@ -23,7 +23,7 @@ RENDERED_SIDE = 2000
 # A page whose own text has fewer signs than this is a scan with a stamp or a page number; its picture is read.
 MIN_OWN_CHARACTERS = 12
 # PDFium is not safe to call from two threads.
-_PDFIUM = threading.Lock()
+PDFIUM = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _pdf_pages(evidence: EvidenceFile) -> tuple[int, Iterator[Page]]:
     if not evidence.path.is_file() or evidence.path.stat().st_size == 0:
         raise EvidenceUnreadable(evidence.id, "the file is missing or empty")
     try:
-        with _PDFIUM:
+        with PDFIUM:
             document = pypdfium2.PdfDocument(evidence.path)
             count = len(document)
     except pypdfium2.PdfiumError as error:
@@ -102,13 +102,13 @@ def _pdf_pages(evidence: EvidenceFile) -> tuple[int, Iterator[Page]]:
     def pages() -> Iterator[Page]:
         try:
             for number in range(1, min(count, MAX_PAGES) + 1):
-                with _PDFIUM:
+                with PDFIUM:
                     page = _pdf_page(evidence, document, number)
                 yield page
         except pypdfium2.PdfiumError as error:
             raise EvidenceUnreadable(evidence.id, f"a page of the PDF is damaged ({error})") from error
         finally:
-            with _PDFIUM:
+            with PDFIUM:
                 document.close()
 
     return count, pages()
