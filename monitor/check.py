@@ -18,7 +18,7 @@ from monitor.detect.engine import WorkItem, outcome_of
 from monitor.detect.wire import CATALOGUE_MODULE, CLAIMS_MODULE, config_of
 from monitor.errors import EvidenceRefused, GroundwatchError
 from monitor.evidence import media_type_of
-from monitor.findings import FindingRecord, OutcomeRecord, Verdict
+from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, QualityGrade, Verdict
 from monitor.records import Answer, Claim, Evidence, Question, ResponseRecord, check_response
 from monitor.settings import Settings
 
@@ -26,6 +26,7 @@ EXIT_CLEAN = 0
 EXIT_FLAGGED = 1
 EXIT_NOTHING_CHECKED = 2
 _STYLES: dict[Verdict, str] = {"hallucinated": "bold red", "supported": "green", "not_checked": "yellow"}
+_GRADES: dict[QualityGrade, str] = {"good": "green", "poor": "yellow", "unusable": "bold red"}
 _PROJECT = "check"
 
 
@@ -37,6 +38,7 @@ class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
     checked: bool
     flagged: bool
     outcomes: list[OutcomeRecord]
+    quality: list[EvidenceQuality]
 
     @property
     def exit_code(self) -> int:
@@ -123,7 +125,9 @@ def check(
     root = Path("/")
     bench = Bench(config_of(settings, catalogue=catalogue, claims=finders))
     item = WorkItem(project=_PROJECT, record=record)
-    outcomes = [outcome_of(item, name, judge_or_fail(bench, name, record, root), time) for name in names]
+    judgements = {name: judge_or_fail(bench, name, record, root) for name in names}
+    # The quality stands once in the report, not at every detector.
+    outcomes = [outcome_of(item, name, msgspec.structs.replace(judged, quality=()), time) for name, judged in judgements.items()]
     found = [finding for outcome in outcomes for finding in outcome.findings]
     return CheckReport(
         answer=answer,
@@ -131,6 +135,7 @@ def check(
         checked=any(finding.score is not None for finding in found),
         flagged=any(outcome.flagged for outcome in outcomes),
         outcomes=outcomes,
+        quality=list(bench.quality(record, root)),
     )
 
 
@@ -143,7 +148,7 @@ def _evidence(number: int, path: Path) -> Evidence:
 
 
 def show(report: CheckReport, console: Console) -> None:
-    """A row a finding, then what became of the detectors that gave none."""
+    """A row a finding, then what became of the detectors that gave none, then how good the input is."""
     table = Table()
     for heading in ("verdict", "score", "claim", "detector", "where", "why"):
         table.add_column(heading, overflow="fold")
@@ -159,7 +164,17 @@ def show(report: CheckReport, console: Console) -> None:
     for outcome in report.outcomes:
         if outcome.state != "judged":
             console.print(f"{outcome.detector}: {outcome.state.replace('_', ' ')}: {outcome.reason}", highlight=False, markup=False)
+    for piece in report.quality:
+        console.print(_quality(piece, titles))
     console.print(_summary(findings), highlight=False)
+
+
+def _quality(piece: EvidenceQuality, titles: dict[str, str]) -> Text:
+    name = Text(f"{titles.get(piece.evidence_id, piece.evidence_id)}: ")
+    if piece.grade is None:
+        return name.append("input quality not measured", style="dim")
+    name.append(f"{piece.grade} input", style=_GRADES[piece.grade])
+    return name.append("".join(f"; {problem.text}" for problem in piece.problems))
 
 
 def _where(finding: FindingRecord, titles: dict[str, str]) -> str:

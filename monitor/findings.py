@@ -6,6 +6,7 @@ The states and verdicts mean what :mod:`detectors.contract` says; this module re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -13,9 +14,12 @@ import msgspec
 
 OutcomeState = Literal["judged", "abstained", "not_applicable", "failed", "sampled_out", "over_budget"]
 Verdict = Literal["supported", "hallucinated", "not_checked"]
+QualityGrade = Literal["good", "poor", "unusable"]
 
 # Only this state says that somebody looked; everything else is "not checked" in every number and chart.
 CHECKED_STATES: tuple[OutcomeState, ...] = ("judged",)
+# From best to worst.
+QUALITY_GRADES: tuple[QualityGrade, ...] = ("good", "poor", "unusable")
 
 
 class FindingRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -40,8 +44,43 @@ class FindingRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     duration_ms: float = 0.0
 
 
+class QualityProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing wrong with a piece of evidence: a ``name`` to count by and a ``text`` for a person."""
+
+    name: str
+    grade: QualityGrade
+    text: str
+
+
+class EvidenceQuality(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """How good one piece of evidence is as an input. ``grade`` None: it was not measured, which is never good.
+
+    ``measures`` are finite numbers with their unit in the name; ``duration_ms`` is what measuring took, 0 where it was known.
+    """
+
+    evidence_id: str
+    family: str
+    sha256: str = ""
+    grade: QualityGrade | None = None
+    problems: tuple[QualityProblem, ...] = ()
+    measures: dict[str, float] = {}
+    duration_ms: float = 0.0
+
+
+def input_quality(pieces: Sequence[EvidenceQuality]) -> QualityGrade | None:
+    """The worst grade of a response's evidence. None where nothing was measured, or a piece that was not might be worse."""
+    grades = [piece.grade for piece in pieces]
+    worst = max((QUALITY_GRADES.index(grade) for grade in grades if grade is not None), default=None)
+    if worst is None or (worst == 0 and None in grades):
+        return None
+    return QUALITY_GRADES[worst]
+
+
 class OutcomeRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """How one detector ended on one response. ``response_time`` is the response's own time (part of the store's key)."""
+    """How one detector ended on one response. ``response_time`` is the response's own time (part of the store's key).
+
+    ``quality`` is what the worker measured of the response's evidence on the way; the store keeps it apart from outcomes.
+    """
 
     project: str
     response_id: str
@@ -56,6 +95,7 @@ class OutcomeRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     duration_ms: float = 0.0
     attempts: int = 1
     findings: tuple[FindingRecord, ...] = ()
+    quality: tuple[EvidenceQuality, ...] = ()
 
     @property
     def flagged(self) -> bool:

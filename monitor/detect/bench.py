@@ -13,10 +13,11 @@ from typing import Protocol, cast
 from detectors.catalogue import Entry
 from detectors.contract import Detector, DetectorOptions, DetectorUnavailable, Finding, Outcome, not_checked
 from monitor.detect.cases import BuiltCase, CaseBuilder, ClaimFinders
+from monitor.detect.quality import QualityMeter, explained
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, WorkerConfig
 from monitor.errors import SettingsInvalid
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
-from monitor.findings import FindingRecord
+from monitor.findings import EvidenceQuality, FindingRecord
 from monitor.records import ResponseRecord
 
 # Copies of inline and fetched evidence: ten of the largest allowed, as the store keeps twenty of its own.
@@ -88,6 +89,7 @@ class Bench:
             cache=cache,
             max_bytes=limit,
         )
+        self._meter = QualityMeter()
         self._loaded: dict[str, Detector] = {}
 
     def is_loaded(self, name: str) -> bool:
@@ -117,7 +119,15 @@ class Bench:
         if len(outcomes) != len(records):
             raise ValueError(f"{name} gave {len(outcomes)} outcomes for {len(records)} cases")
         shared = _share_of_preparation(outcomes, spent_ms)
-        return [_judgement(detector, outcome, one, shared) for outcome, one in zip(outcomes, built, strict=True)]
+        # After the detector has read them, the files are in the page cache.
+        qualities = [self._meter.measure(one.case.evidence, one.missing) for one in built]
+        return [
+            _judgement(detector, outcome, one, shared, quality) for outcome, one, quality in zip(outcomes, built, qualities, strict=True)
+        ]
+
+    def quality(self, record: ResponseRecord, folder: Path | None = None) -> tuple[EvidenceQuality, ...]:
+        """How good each piece of a record's evidence is, without any detector. Raises StorageUnavailable."""
+        return self._meter.measure(*self._cases.locate(record, folder))
 
 
 def judge_or_fail(bench: Bench, name: str, record: ResponseRecord, folder: Path | None = None) -> Judgement:
@@ -136,10 +146,11 @@ def _share_of_preparation(outcomes: Sequence[Outcome], spent_ms: float) -> float
     return max(0.0, spent_ms - sum(outcome.duration_ms for outcome in outcomes)) / max(1, looked_at)
 
 
-def _judgement(detector: Detector, outcome: Outcome, built: BuiltCase, shared_ms: float) -> Judgement:
+def _judgement(detector: Detector, outcome: Outcome, built: BuiltCase, shared_ms: float, quality: tuple[EvidenceQuality, ...]) -> Judgement:
     missing = [one for one in built.missing if one.family in detector.families]
     if missing:
         outcome = _without(outcome, detector, built, "; ".join(one.problem for one in missing))
+    outcome = explained(outcome, detector.families, quality)
     return Judgement(
         state=outcome.state,
         findings=tuple(_finding_record(detector.name, finding) for finding in outcome.findings),
@@ -147,6 +158,7 @@ def _judgement(detector: Detector, outcome: Outcome, built: BuiltCase, shared_ms
         duration_ms=outcome.duration_ms + (shared_ms if outcome.state != "not_applicable" else 0.0),
         detector_version=outcome.detector_version or detector.version,
         weights_version=outcome.weights_version or detector.weights_version,
+        quality=quality,
     )
 
 

@@ -112,19 +112,8 @@ class CaseBuilder:
         return built
 
     def _build(self, record: ResponseRecord, folder: Path | None) -> BuiltCase:
-        files: list[EvidenceFile] = []
-        missing: list[Missing] = []
-        families: list[str] = []
-        for piece in record.evidence:
-            family = EvidenceFile(piece.id, piece.media_type, Path(), "").family
-            if piece.role != "reference_voice":
-                families.append(family)
-            try:
-                files.append(self._locate(piece, folder))
-            except EvidenceMissing as error:
-                missing.append(Missing(piece.id, family, f"evidence {piece.id!r} is not stored (sha256:{error.sha256[:12]}…)"))
-            except EvidenceRefused as error:
-                missing.append(Missing(piece.id, family, f"evidence {piece.id!r} was not read: {error.problem}"))
+        files, missing = self.locate(record, folder)
+        families = [_family_of(piece) for piece in record.evidence if piece.role != "reference_voice"]
         # Claims are read for the missing evidence too, so that they end as not checked instead of vanishing.
         case = Case(
             id=record.id,
@@ -136,6 +125,20 @@ class CaseBuilder:
             workflow=record.workflow,
         )
         return BuiltCase(case, tuple(missing))
+
+    def locate(self, record: ResponseRecord, folder: Path | None = None) -> tuple[list[EvidenceFile], list[Missing]]:
+        """The evidence of a record as local files, and what is not there. Raises StorageUnavailable."""
+        files: list[EvidenceFile] = []
+        missing: list[Missing] = []
+        for piece in record.evidence:
+            family = _family_of(piece)
+            try:
+                files.append(self._locate(piece, folder))
+            except EvidenceMissing as error:
+                missing.append(Missing(piece.id, family, f"evidence {piece.id!r} is not stored (sha256:{error.sha256[:12]}…)"))
+            except EvidenceRefused as error:
+                missing.append(Missing(piece.id, family, f"evidence {piece.id!r} was not read: {error.problem}"))
+        return files, missing
 
     def _claims(self, record: ResponseRecord, families: list[str]) -> tuple[Claim, ...]:
         if not record.claims:
@@ -180,6 +183,10 @@ class CaseBuilder:
                     raise EvidenceRefused(identifier, f"is larger than the limit of {self._max_bytes} bytes", "Use a smaller file")
                 return path
         raise EvidenceRefused(identifier, f"there is no file {named}", "Add it to the corpus folder")
+
+
+def _family_of(piece: records.Evidence) -> str:
+    return EvidenceFile(piece.id, piece.media_type, Path(), "").family
 
 
 def _given_claim(claim: records.Claim, number: int) -> Claim:

@@ -273,8 +273,10 @@ class Driver:
         if len(outcomes) > 1:
             return [[outcome] for outcome in outcomes]
         (outcome,) = outcomes
-        bare = msgspec.structs.replace(outcome, state="failed", findings=(), reason=f"its outcome could not be stored: {error}"[:2000])
-        if outcome.state != "failed" or outcome.findings:
+        bare = msgspec.structs.replace(
+            outcome, state="failed", findings=(), quality=(), reason=f"its outcome could not be stored: {error}"[:2000]
+        )
+        if outcome.state != "failed" or outcome.findings or outcome.quality:
             self._bury(bare)
             return [[bare]]
         _log.error("the failure of %s on %s could not be stored: %s", outcome.detector, outcome.response_id, error)

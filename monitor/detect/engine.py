@@ -93,4 +93,5 @@ def outcome_of(item: WorkItem, detector: str, judgement: Judgement, finished_at:
         duration_ms=judgement.duration_ms,
         attempts=attempts,
         findings=judgement.findings,
+        quality=judgement.quality,
     )

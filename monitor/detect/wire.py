@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from monitor.findings import FindingRecord, OutcomeState
+from monitor.findings import EvidenceQuality, FindingRecord, OutcomeState
 from monitor.records import ResponseRecord
 from monitor.settings import Settings
 
@@ -70,6 +70,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: float = 0.0
     detector_version: str = ""
     weights_version: str = ""
+    quality: tuple[EvidenceQuality, ...] = ()
 
 
 # --- service → worker ---------------------------------------------------------------------------------------------
