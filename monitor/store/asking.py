@@ -27,6 +27,7 @@ def conditions(f: ResponseFilter) -> tuple[list[str], dict[str, Any]]:
         "model": f.model,
         "release": f.release,
         "modality": f.modality,
+        "quality": f.quality,
         "detector": f.detector,
         "text": f.text,
         "min_score": f.min_score,

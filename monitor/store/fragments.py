@@ -72,7 +72,7 @@ _FRAGMENTS: Mapping[str, str] = {
     "cost_mean": "if(uniqExactIf(currency, isNotNull(cost)) > 1, NULL, avg(cost))",
     "listed": """id, time, workflow, risk, model, release, cohort, modalities, duration_ms, cost, currency, unpriced_items, fallback,
   mapKeys(outcomes) AS detectors, mapValues(outcomes).state AS states, mapValues(outcomes).flagged AS flags,
-  $max_score AS max_score""",
+  $max_score AS max_score, toString(input_quality) AS quality""",
 }
 
 FILTERS: Mapping[str, str] = {
@@ -82,6 +82,7 @@ FILTERS: Mapping[str, str] = {
         "risk": "risk = {risk:String}",
         "model": "model = {model:String}",
         "release": "release = {release:String}",
+        "quality": "input_quality = {quality:String}",
         "modality": "has(modalities, {modality:String})",
         "cohort": (
             "arrayAll((k, v) -> mapContains(cohort, k) AND cohort[k] = v, {cohort_keys:Array(String)}, {cohort_values:Array(String)})"

@@ -60,6 +60,15 @@ WHERE project = {project:String} AND response_time = {time:DateTime64(3, 'UTC')}
 ORDER BY detector""",
 )
 
+QUALITY_OF = query(
+    "quality_of",
+    "How good each measured piece of one response's evidence is, for the detail page.",
+    """SELECT evidence_id, family, sha256, toString(grade) AS grade, problems.name, problems.grade, problems.text, measures, duration_ms
+FROM evidence_quality FINAL
+WHERE project = {project:String} AND response_time = {time:DateTime64(3, 'UTC')} AND response_id = {id:String}
+ORDER BY evidence_id""",
+)
+
 STATES_OF = query(
     "states_of",
     "How each detector ended on these responses; the driver asks what is left to do.",
@@ -87,7 +96,8 @@ SUMMARY = query(
   countIf(isNull(cost) OR unpriced_items > 0) AS unpriced,
   quantileExactInclusiveIf(0.95)(
     (toInt64(arrayMax(mapValues(outcomes).finished_ms)) - toUnixTimestamp64Milli(received_at)) / 1000, notEmpty(outcomes)
-  ) AS lag
+  ) AS lag,
+  sumMap([toInt8(input_quality)], [toUInt64(1)], [toUInt64($checked)], [toUInt64($flagged)]) AS qualities
 $responses""",
 )
 

@@ -15,6 +15,7 @@ from monitor.store.rows import (
     FacetValues,
     ListedResponse,
     MissingModality,
+    QualityCount,
     ResponseFilter,
     ReviewCandidate,
     SliceBucket,
@@ -24,7 +25,20 @@ from monitor.store.rows import (
     TrendBucket,
     WindowSummary,
 )
-from monitor.store.unfolding import decode_cursor, encode_cursor, from_epoch, listed, number, outcome, quantile, record_of, stamp, utc
+from monitor.store.unfolding import (
+    decode_cursor,
+    encode_cursor,
+    evidence_quality,
+    from_epoch,
+    grade_of,
+    listed,
+    number,
+    outcome,
+    quantile,
+    record_of,
+    stamp,
+    utc,
+)
 
 # Releases are marked for the slice that is looked at, whatever its responses were found to be.
 MARK_FILTERS = ("workflow", "risk", "model", "release", "modality", "cohort")
@@ -75,6 +89,7 @@ class Reader:
             record=record_of(answer, raw),
             received_at=utc(received_at),
             outcomes=[outcome(of_outcome, row) for row in self._store.rows(queries.OUTCOMES_OF, key)],
+            quality=[evidence_quality(row) for row in self._store.rows(queries.QUALITY_OF, key)],
         )
 
     def exists(self, project: str, ids: Sequence[str]) -> set[str]:
@@ -100,7 +115,7 @@ class Reader:
         """
         filters, parameters = conditions(f)
         row = self._store.rows(queries.SUMMARY, parameters, filters)[0]
-        responses, checked, flagged, pending, durations, timed, cost_total, cost_mean, currency, currencies, unpriced, lag = row
+        responses, checked, flagged, pending, durations, timed, cost_total, cost_mean, currency, currencies, unpriced, lag, qualities = row
         counts = self._store.rows(queries.DETECTORS, parameters, filters)
         return WindowSummary(
             responses=responses,
@@ -119,6 +134,10 @@ class Reader:
             detection_lag_s_p95=number(lag) if responses > pending else None,
             detectors=[
                 DetectorCount(detector=d, state=state, responses=n, flagged=bad) for d, state, whole, n, bad, _, _ in counts if not whole
+            ],
+            qualities=[
+                QualityCount(grade=grade_of(code), responses=n, checked=seen, flagged=bad)
+                for code, n, seen, bad in zip(*qualities, strict=True)
             ],
             detector_duration_ms={d: (float(work[0]), float(work[1])) for d, _, whole, _, _, work, ran in counts if whole and ran},
         )

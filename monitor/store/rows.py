@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from monitor.findings import OutcomeRecord, OutcomeState, Verdict
+from monitor.findings import EvidenceQuality, OutcomeRecord, OutcomeState, QualityGrade, Verdict
 from monitor.records import ResponseRecord
 
 
@@ -28,7 +28,8 @@ class ResponseFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which responses of one project. ``since`` ≤ time < ``until``; None or empty means "any".
 
     ``verdict`` is the worst verdict over all detectors (``not_checked`` = judged by none). ``cohort`` must match on every key
-    given. ``text`` is a case-insensitive part of the answer or the exact id.
+    given. ``quality`` is the worst grade of the response's evidence; what was not measured has none. ``text`` is a
+    case-insensitive part of the answer or the exact id.
     """
 
     project: str
@@ -41,6 +42,7 @@ class ResponseFilter(msgspec.Struct, frozen=True, kw_only=True):
     detector: str | None = None
     verdict: Verdict | None = None
     modality: str | None = None
+    quality: QualityGrade | None = None
     cohort: dict[str, str] = {}
     text: str | None = None
     min_score: float | None = None
@@ -67,6 +69,7 @@ class ListedResponse(msgspec.Struct, frozen=True, kw_only=True):
     currency: str | None
     unpriced_items: int
     fallback: str | None
+    input_quality: QualityGrade | None = None
 
 
 class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +79,16 @@ class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
     record: ResponseRecord
     received_at: datetime
     outcomes: list[OutcomeRecord]
+    quality: list[EvidenceQuality] = []
+
+
+class QualityCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Responses of one input quality; ``grade`` None: not measured."""
+
+    grade: QualityGrade | None
+    responses: int
+    checked: int
+    flagged: int
 
 
 class DetectorCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +123,7 @@ class WindowSummary(msgspec.Struct, frozen=True, kw_only=True):
     detection_lag_s_p95: float | None
     detectors: list[DetectorCount]
     detector_duration_ms: dict[str, tuple[float, float]]
+    qualities: list[QualityCount] = []
 
 
 class TrendBucket(msgspec.Struct, frozen=True, kw_only=True):

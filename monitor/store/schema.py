@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
-from monitor.findings import FindingRecord, OutcomeRecord
+from monitor.findings import QUALITY_GRADES, EvidenceQuality, FindingRecord, OutcomeRecord, QualityGrade, input_quality
 from monitor.records import Answer, ResponseRecord, Usage, encode_response, is_text_type
 from monitor.store.client import Store
 from monitor.store.queries import ENGINES
@@ -72,6 +72,7 @@ RESPONSE_OUTCOMES: Mapping[str, str] = {
     "id": "String",
     "time": "DateTime64(3, 'UTC')",
     "outcomes": f"Map(String, {OUTCOME_TUPLE})",
+    "input_quality": "Enum8('' = 0, 'good' = 1, 'poor' = 2, 'unusable' = 3)",
 }
 OUTCOMES: Mapping[str, str] = {
     "project": "LowCardinality(String)",
@@ -103,9 +104,30 @@ OUTCOMES: Mapping[str, str] = {
     "findings.quote": "Array(Nullable(String))",
     "findings.duration_ms": "Array(Float64)",
 }
+EVIDENCE_QUALITY: Mapping[str, str] = {
+    "project": "LowCardinality(String)",
+    "response_time": "DateTime64(3, 'UTC')",
+    "response_id": "String",
+    "evidence_id": "String",
+    "family": "LowCardinality(String)",
+    "sha256": "String",
+    "measured_at": "DateTime64(6, 'UTC')",
+    "grade": "Enum8('good' = 1, 'poor' = 2, 'unusable' = 3)",
+    "problems.name": "Array(LowCardinality(String))",
+    "problems.grade": "Array(LowCardinality(String))",
+    "problems.text": "Array(String)",
+    "measures": "Map(LowCardinality(String), Float64)",
+    "duration_ms": "Float32",
+}
 # Which column of each table the retention counts from.
-RETENTION_COLUMNS: Mapping[str, str] = {"records": "time", "responses": "time", "outcomes": "response_time"}
+RETENTION_COLUMNS: Mapping[str, str] = {
+    "records": "time",
+    "responses": "time",
+    "outcomes": "response_time",
+    "evidence_quality": "response_time",
+}
 
+_Key: TypeAlias = tuple[str, str, datetime]
 _record_decoder = msgspec.json.Decoder(ResponseRecord)
 
 
@@ -169,14 +191,51 @@ def response_row(item: SpooledResponse) -> list[Any]:
 
 def response_outcomes(outcomes: Iterable[OutcomeRecord]) -> list[list[Any]]:
     """Rows of ``responses`` that carry outcomes only, one a response, in the order of RESPONSE_OUTCOMES."""
-    folded: dict[tuple[str, str, datetime], dict[str, tuple[Any, ...]]] = {}
+    folded: dict[_Key, dict[str, tuple[Any, ...]]] = {}
+    qualities: dict[_Key, QualityGrade | None] = {}
     for outcome in outcomes:
-        time = outcome.response_time.astimezone(UTC)
-        detectors = folded.setdefault((outcome.project, outcome.response_id, time), {})
+        key = (outcome.project, outcome.response_id, outcome.response_time.astimezone(UTC))
+        detectors = folded.setdefault(key, {})
+        qualities[key] = _worse(qualities.get(key), input_quality(outcome.quality))
         entry = _outcome_entry(outcome)
         if outcome.detector not in detectors or detectors[outcome.detector][0] <= entry[0]:
             detectors[outcome.detector] = entry
-    return [[*key, detectors] for key, detectors in folded.items()]
+    return [[*key, detectors, qualities[key] or ""] for key, detectors in folded.items()]
+
+
+def _worse(one: QualityGrade | None, other: QualityGrade | None) -> QualityGrade | None:
+    """As the merge folds them: the greater of the two, where not measured is the least."""
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=QUALITY_GRADES.index)
+
+
+def evidence_quality_rows(outcomes: Iterable[OutcomeRecord]) -> list[list[Any]]:
+    """Rows of ``evidence_quality``, in the order of EVIDENCE_QUALITY: one a measured piece, however many detectors sent it."""
+    rows: dict[tuple[str, str, str], list[Any]] = {}
+    for outcome in outcomes:
+        for piece in outcome.quality:
+            if piece.grade is not None:
+                rows.setdefault((outcome.project, outcome.response_id, piece.evidence_id), _quality_row(outcome, piece))
+    return list(rows.values())
+
+
+def _quality_row(outcome: OutcomeRecord, piece: EvidenceQuality) -> list[Any]:
+    return [
+        outcome.project,
+        outcome.response_time.astimezone(UTC),
+        outcome.response_id,
+        piece.evidence_id,
+        piece.family,
+        piece.sha256,
+        outcome.finished_at.astimezone(UTC),
+        piece.grade,
+        [problem.name for problem in piece.problems],
+        [problem.grade for problem in piece.problems],
+        [problem.text for problem in piece.problems],
+        piece.measures,
+        piece.duration_ms,
+    ]
 
 
 def outcome_row(outcome: OutcomeRecord) -> list[Any]:

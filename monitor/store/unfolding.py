@@ -10,7 +10,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from monitor.errors import RecordInvalid
-from monitor.findings import FindingRecord, OutcomeRecord, OutcomeState, Verdict
+from monitor.findings import (
+    QUALITY_GRADES,
+    EvidenceQuality,
+    FindingRecord,
+    OutcomeRecord,
+    OutcomeState,
+    QualityGrade,
+    QualityProblem,
+    Verdict,
+)
 from monitor.records import ResponseRecord
 from monitor.store.rows import ListedResponse
 from monitor.store.schema import decode_record, with_answer
@@ -67,7 +76,7 @@ def decode_cursor(cursor: str) -> tuple[datetime, str]:
 def listed(row: Sequence[Any], excerpt: str, detector: str | None) -> ListedResponse:
     """A row of the ``$listed`` columns. The verdict is that of ``detector`` alone where one is named."""
     identifier, time, workflow, risk, model, release, cohort, modalities, duration, cost, currency, unpriced, fallback = row[:13]
-    detectors, states, flags, max_score = row[13:17]
+    detectors, states, flags, max_score, quality = row[13:18]
     by_detector = cast("dict[str, OutcomeState]", dict(zip(detectors, states, strict=True)))
     wanted = [d for d in detectors if detector is None or d == detector]
     flagged = [d for d, flag in zip(detectors, flags, strict=True) if flag]
@@ -90,6 +99,7 @@ def listed(row: Sequence[Any], excerpt: str, detector: str | None) -> ListedResp
         currency=(currency or None) if cost is not None else None,
         unpriced_items=unpriced,
         fallback=fallback or None,
+        input_quality=quality or None,
     )
 
 
@@ -114,6 +124,26 @@ def outcome(key: Mapping[str, Any], row: Sequence[Any]) -> OutcomeRecord:
         duration_ms=duration,
         attempts=attempts,
         findings=findings,
+    )
+
+
+def grade_of(code: int) -> QualityGrade | None:
+    """The grade of a code of ``responses.input_quality``; 0 is not measured."""
+    return QUALITY_GRADES[code - 1] if code else None
+
+
+def evidence_quality(row: Sequence[Any]) -> EvidenceQuality:
+    """A row of ``quality_of``."""
+    evidence_id, family, sha256, grade, names, grades, texts, measures, duration = row
+    problems = (QualityProblem(name=name, grade=bad, text=text) for name, bad, text in zip(names, grades, texts, strict=True))
+    return EvidenceQuality(
+        evidence_id=evidence_id,
+        family=family,
+        sha256=sha256,
+        grade=grade,
+        problems=tuple(problems),
+        measures=dict(measures),
+        duration_ms=duration,
     )
 
 

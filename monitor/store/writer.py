@@ -1,6 +1,6 @@
 """What goes into ClickHouse, in batches that may be sent twice and arrive once.
 
-Each batch goes into two tables under one token. ClickHouse remembers the tokens of a table's last thousand inserts, so
+Each batch goes into several tables under one token. ClickHouse remembers the tokens of a table's last thousand inserts, so
 a batch that is sent again after a failure between the two only does what is missing.
 """
 
@@ -12,10 +12,12 @@ from monitor.findings import OutcomeRecord
 from monitor.store.client import Store
 from monitor.store.rows import SpooledResponse
 from monitor.store.schema import (
+    EVIDENCE_QUALITY,
     OUTCOMES,
     RECORDS,
     RESPONSE_OUTCOMES,
     RESPONSES,
+    evidence_quality_rows,
     outcome_row,
     record_row,
     response_outcomes,
@@ -43,7 +45,7 @@ class Writer:
         self._store.insert("responses", RESPONSES, [response_row(item) for item in batch], token)
 
     def insert_outcomes(self, outcomes: Sequence[OutcomeRecord], token: str) -> None:
-        """Outcomes with their findings; one with a later ``finished_at`` replaces an earlier one of the same detector.
+        """Outcomes with findings and input quality; one with a later ``finished_at`` replaces the detector's earlier one.
 
         Raises:
             StoreUnavailable: send the same outcomes again later.
@@ -52,4 +54,7 @@ class Writer:
         if not outcomes:
             return
         self._store.insert("outcomes", OUTCOMES, [outcome_row(outcome) for outcome in outcomes], token)
+        # Before the line in the list says how good the input was, the detail page can say why.
+        if qualities := evidence_quality_rows(outcomes):
+            self._store.insert("evidence_quality", EVIDENCE_QUALITY, qualities, token)
         self._store.insert("responses", RESPONSE_OUTCOMES, response_outcomes(outcomes), f"{token}:outcomes")

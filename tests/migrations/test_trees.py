@@ -138,6 +138,7 @@ def test_the_clickhouse_tree_has_the_columns_that_are_inserted(store: Store) -> 
         found.setdefault(table, {})[name] = folded[1] if folded else kind
     assert found["records"] == dict(schema.RECORDS)
     assert found["outcomes"] == dict(schema.OUTCOMES)
+    assert found["evidence_quality"] == dict(schema.EVIDENCE_QUALITY)
     assert found["responses"] == {**schema.RESPONSES, **schema.RESPONSE_OUTCOMES}
 
 
