@@ -103,7 +103,8 @@ class OcrMismatch(Detector):
 
     def _second_opinion(self, claim: Claim, evidence: EvidenceFile, reading: Reading, first: Comparison) -> Comparison:
         """The comparison after the second reader looked at the lines that decide it; unchanged where that cannot help."""
-        if self._second is None or first.raw is None or first.raw < REREAD_FROM or first.absent:
+        if self._second is None or first.raw is None or first.raw < REREAD_FROM or first.absent or first.note:
+            # A value that is printed but in another role is not a matter of reading.
             return first
         reread: dict[Line, Line] = {}
         for line in places_to_reread(claim, reading, first):

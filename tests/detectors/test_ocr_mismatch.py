@@ -152,6 +152,14 @@ def test_a_prominent_sign_contradicts_even_without_other_text() -> None:
     assert judge("The sign says 'YIELD'.", written("STOP", height=0.01)).verdict == "not_checked"
 
 
+def test_a_value_in_another_role_is_no_matter_for_the_second_reader() -> None:
+    made = detector(page=written(*ROWS))
+    opinion = SecondOpinion("30.00")
+    made._second = opinion  # type: ignore[assignment]
+    assert only(made.detect([case("Total: 30.00", "page")])[0]).verdict == "hallucinated"
+    assert opinion.asked == 0
+
+
 def test_a_description_without_values_is_not_its_business() -> None:
     outcome = detector(page=written(*ROWS)).detect([case("Two dogs lie on a sofa.", "page")])[0]
     assert outcome.state == "not_applicable"
@@ -252,6 +260,17 @@ def test_a_rendered_receipt_is_read_and_its_changed_values_are_caught(loaded: Oc
     assert abs(y + height / 2 - (40 + 5 * 70 + 18) / 700) < 0.03
     assert "rapidocr" in outcome.weights_version
     assert width > 0
+
+
+@pytest.mark.models
+def test_a_page_that_stands_on_its_head_is_turned(loaded: OcrMismatch, tmp_path: Path) -> None:
+    page = draw(tmp_path / "receipt.png", ROWS)
+    with Image.open(page.path) as image:
+        image.rotate(180).save(page.path)
+    page = replace(page, sha256="upside down")
+    (claim,) = find("Total: 21.15")
+    outcome = loaded.detect([Case("x", "Total: 21.15", (replace(claim, id="a"),), (page,))])[0]
+    assert [finding.verdict for finding in outcome.findings] == ["supported"]
 
 
 @pytest.mark.models
