@@ -34,7 +34,9 @@ _BEFORE = re.compile(
 )
 _AFTER = re.compile(
     r"\s+(?:issued|has\s+issued|charged|billed|sold|supplied|is\s+the\s+(?:vendor|company|seller|issuer|merchant|supplier|store)|"
-    r"appears\s+as\s+the\s+(?:vendor|company|seller|issuer|merchant))\b"
+    r"appears\s+as\s+the\s+(?:vendor|company|seller|issuer|merchant)|"
+    r"(?:sent|received|wrote|signed|printed|prepared|raised)\s+(?:this|the|an?)\s+(?:invoice|bill|receipt|statement|letter|document|form|"
+    r"contract|order|report|cheque|check|quote|quotation|note|ticket))\b"
 )
 _SUFFIX = re.compile(
     r"(?<![\w])(?:SDN\.?\s?BHD|S/B|BHD|PLT|LTD|LIMITED|LLC|LLP|INC|INCORPORATED|CORP|CORPORATION|CO|COMPANY|GMBH|AG|PLC|PTY|PTE|PVT|S\.?A|SARL|"
@@ -51,7 +53,7 @@ _LINKS = frozenset({
 })  # fmt: skip
 _ARTICLES = frozenset({
     "the", "a", "an", "this", "that", "these", "it", "its", "there", "here", "according", "on", "in", "at", "for", "total", "date",
-    "company", "vendor", "page", "picture", "photo", "image",
+    "company", "vendor", "page", "picture", "photo", "image", "i", "we", "you", "he", "she", "they", "who", "someone",
 })  # fmt: skip
 _STATEMENT_END = re.compile(r"\s*(?:;|\t|\s\|)|,\s+(?=[A-Za-z]+\s*:)|\.\s+(?=[A-Z])")
 _TOKEN = re.compile(r"\S+")

@@ -52,7 +52,7 @@ ANSWERS: tuple[Answer, ...] = (
     _photo("motorcycle.png", "The scene includes a motorcycle and a giraffe.", ("motorcycle", None), ("giraffe", "object")),
     _photo("cameraman.png", "A man takes a picture in a field.", ("man", None)),
     _photo("cameraman.png", "A man and a sheep are visible in the field.", ("man", None), ("sheep", "object")),
-    _photo("rocket.jpg", "A rocket stands on the launch pad at dusk.", ("rocket", None)),
+    _photo("rocket.jpg", "There is a rocket on the launch pad.", ("rocket", None)),
     _photo("rocket.jpg", "I can see a rocket and a zebra.", ("rocket", None), ("zebra", "object")),
     _receipt("receipt-1.jpg", "The receipt was issued by Harbour Street Bakery on 14/03/2026. The total is GBP 10.70.",
              ("Harbour Street Bakery", None), ("14/03/2026", None), ("10.70", None)),

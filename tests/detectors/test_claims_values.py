@@ -102,6 +102,7 @@ def test_a_comma_before_three_digits_keeps_both_readings() -> None:
     [
         ("Company: BOOK TA .K (TAMAN DAYA) SDN BHD\nDate: 25/12/2016", "BOOK TA .K (TAMAN DAYA) SDN BHD"),
         ("CARREFOUR RESTAURANT issued this receipt. It is dated 04-06-18.", "CARREFOUR RESTAURANT"),
+        ("Meridian Lab Supplies sent this invoice on 18 June 2026.", "Meridian Lab Supplies"),
         ("The vendor is HOME MASTER HARDWARE & HOMES; the document is old.", "HOME MASTER HARDWARE & HOMES"),
         ("RM 20.00 was charged by Pasaraya Borong (M) Sdn. Bhd. on 23 March 2019.", "Pasaraya Borong (M) Sdn. Bhd."),
         ("It is from EIGHT OUNCE COFFEE CO., dated 24 April 2018.", "EIGHT OUNCE COFFEE CO."),
@@ -214,3 +215,7 @@ def test_the_recogniser_adds_names_no_pattern_leads_to(monkeypatch: pytest.Monke
         claim.text: claim.facts["how"] for claim in find("We met Mary Smith of the United Nations there.") if claim.kind == "entity"
     }
     assert facts.get("Mary Smith") == "recogniser"
+
+
+def test_a_pronoun_that_issues_something_is_no_name() -> None:
+    assert find("We sent this invoice twice. They issued the receipt.") == []
