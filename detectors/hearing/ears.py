@@ -10,8 +10,9 @@ from pathlib import Path
 
 from detectors.contract import DetectorOptions, DetectorUnavailable, EvidenceFile
 from detectors.hearing.audio import RATE, decode
-from detectors.hearing.listener import Listener, speech_regions
+from detectors.hearing.listener import Listener
 from detectors.hearing.recording import Recording, recording, unheard
+from detectors.hearing.regions import speech_regions
 from detectors.weights import WHISPER_BASE, WHISPER_TINY_EN, verified_files, whisper_base_folder
 
 # A recording is kept with its samples (4 MB a minute), so few are kept; findings of one response come together.

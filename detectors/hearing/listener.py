@@ -24,8 +24,6 @@ _FRAMES_PER_S = 100
 # Below this the recogniser itself takes a stretch for something else than speech (Whisper's own defaults).
 _SILENT = 0.6
 _REPETITIVE = 2.4
-# A pause this long parts two stretches of speech.
-_PAUSE_MS = 400
 _FLOOR = 1e-8
 # The decoder holds 448 tokens, half of them for what came before.
 _MOST_TOKENS = 220
@@ -42,14 +40,6 @@ class Word:
     start: float
     end: float
     probability: float
-
-
-def speech_regions(samples: Samples) -> list[tuple[float, float]]:
-    """Stretches of speech in seconds, by the Silero voice activity detector that comes with faster-whisper."""
-    from faster_whisper.vad import VadOptions, get_speech_timestamps
-
-    found = get_speech_timestamps(samples, VadOptions(min_silence_duration_ms=_PAUSE_MS, speech_pad_ms=120, min_speech_duration_ms=100))
-    return [(region["start"] / RATE, region["end"] / RATE) for region in found]
 
 
 class Listener:

@@ -12,7 +12,7 @@ from detectors.hearing.words import Difference, Fit, Token, fits, tokens
 # Sound kept on both sides of the words in question where no pause bounds them, in seconds.
 _CONTEXT_S = 2.5
 # Room left at a pause, so that a soft first consonant is not cut off.
-_PAD_S = 0.2
+_PAD_S = 0.3
 # Words with a longer pause between them are two utterances.
 _PAUSE_S = 0.45
 _MISSED_S = 1.0

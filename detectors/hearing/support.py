@@ -175,6 +175,7 @@ def _written(heard_raw: list[str], heard: Sequence[Token], fit: Fit) -> str:
 
 def _sounded(text: str) -> str:
     plain = "".join(numbers.DIGIT_WORDS[int(c)] if c.isdigit() else c for c in text.lower() if c.isalnum())
+    plain = plain.replace("one", "wun") if plain.startswith("one") else plain.removesuffix("e")
     for letters, sound in _LETTERS:
         plain = plain.replace(letters, sound)
     plain = plain.replace("c", "k").translate(_VOWELS)

@@ -10,6 +10,7 @@ import pytest
 
 from detectors.contract import EvidenceFile, EvidenceUnreadable
 from detectors.hearing.audio import decode
+from detectors.hearing.regions import grown
 
 CALL = Path(__file__).resolve().parents[2] / "monitor" / "demo" / "call.flac"
 
@@ -120,3 +121,28 @@ def test_a_playlist_cannot_make_the_decoder_open_other_files(tmp_path: Path) -> 
         path.write_text(text)
         with pytest.raises(EvidenceUnreadable):
             decode(evidence(path, "audio/mpegurl"))
+
+
+def loud(*parts: tuple[float, float]) -> np.ndarray:
+    """Noise of the given lengths (s) and loudness, one after the other."""
+    generator = np.random.default_rng(3)
+    return np.concatenate([generator.normal(0, level, int(seconds * 16_000)) for seconds, level in parts]).astype(np.float32)
+
+
+def test_speech_the_detector_woke_up_late_on_is_taken_from_its_start() -> None:
+    samples = loud((1.0, 0.0002), (3.0, 0.1), (1.0, 0.0002), (1.0, 0.1), (1.0, 0.0002))
+    ((start, end),) = grown(samples, [(2.5, 4.0)])
+    assert start == pytest.approx(1.0, abs=0.05)
+    assert end == pytest.approx(4.0, abs=0.05)
+
+
+def test_speech_in_steady_noise_does_not_grow() -> None:
+    assert grown(loud((2.0, 0.05), (1.0, 0.1), (2.0, 0.05)), [(2.0, 3.0)]) == [(pytest.approx(2.0), pytest.approx(3.0))]
+
+
+def test_regions_that_meet_become_one() -> None:
+    assert len(grown(loud((1.0, 0.0002), (3.0, 0.1), (1.0, 0.0002)), [(1.2, 1.8), (3.0, 3.5)])) == 1
+
+
+def test_silence_has_no_regions() -> None:
+    assert grown(np.zeros(16_000, np.float32), []) == []
