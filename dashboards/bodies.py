@@ -46,6 +46,7 @@ class ResponseRow(_Body, frozen=True):
     currency: str | None
     unpriced_items: int
     fallback: str | None
+    input_quality: str | None = None
 
 
 class ResponsePage(_Body, frozen=True):
@@ -53,6 +54,22 @@ class ResponsePage(_Body, frozen=True):
 
     items: list[ResponseRow]
     next: str | None
+
+
+class QualityProblemView(_Body, frozen=True):
+    """One thing wrong with a source as an input."""
+
+    name: str
+    grade: str
+    text: str
+
+
+class EvidenceQualityView(_Body, frozen=True):
+    """How good a source is as an input."""
+
+    grade: str
+    problems: list[QualityProblemView]
+    measures: dict[str, float]
 
 
 class EvidenceView(_Body, frozen=True):
@@ -67,6 +84,7 @@ class EvidenceView(_Body, frozen=True):
     url: str | None
     text: str | None = None
     metadata: dict[str, Any] = {}
+    quality: EvidenceQualityView | None = None
 
 
 class FindingView(_Body, frozen=True):
@@ -176,6 +194,14 @@ class DetectorSummary(_Body, frozen=True):
     duration_ms_p95: float | None
 
 
+class QualitySummary(_Body, frozen=True):
+    """Responses of one input quality; ``grade`` None was not measured."""
+
+    grade: str | None
+    responses: int
+    flagged: Share
+
+
 class Summary(_Body, frozen=True):
     """Quality, latency and cost of a window; ``flagged`` is over checked responses only."""
 
@@ -195,6 +221,7 @@ class Summary(_Body, frozen=True):
     unpriced_responses: int
     detection_lag_s_p95: float | None
     detectors: list[DetectorSummary]
+    input_quality: list[QualitySummary] = []
 
 
 class TrendPoint(_Body, frozen=True):

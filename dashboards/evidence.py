@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from dashboards import api, frame, markup, pictures, wording
-from dashboards.bodies import EvidenceView, FindingView
+from dashboards.bodies import EvidenceQualityView, EvidenceView, FindingView
 
 TICK_S = 5.0
 TALLEST = 700
@@ -62,6 +62,21 @@ def pick(evidence: Sequence[EvidenceView], places: Sequence[Place], key: str) ->
 def _title(item: EvidenceView) -> str:
     role = "" if item.role == "source" else f", {item.role.replace('_', ' ')}"
     return f"{item.title or item.id} ({item.media_type}{role})"
+
+
+def quality_line(quality: EvidenceQualityView | None) -> markup.Safe:
+    """The grade as a badge and what is wrong with the source as an input; says so where nobody measured it."""
+    if quality is None:
+        return markup.el("div", markup.chip("Input quality not measured", "not_checked"), cls="gw-quality")
+    tone = wording.GRADES.get(quality.grade, ("", "", ""))[2]
+    measures = "\n".join(f"{wording.plain(name)}: {value:.4g}" for name, value in quality.measures.items())
+    problems = "; ".join(problem.text for problem in quality.problems)
+    return markup.el(
+        "div",
+        markup.chip(f"Input quality: {wording.grade(quality.grade)}", tone, measures or None),
+        markup.el("span", problems, cls="gw-detail") if problems else None,
+        cls="gw-quality",
+    )
 
 
 def show(item: EvidenceView, places: Sequence[Place], blind: bool = False) -> None:

@@ -17,7 +17,7 @@ RANGES: dict[str, tuple[str, timedelta]] = {
     "90d": ("Last 90 days", timedelta(days=90)),
 }
 DEFAULT_RANGE = "24h"
-SINGLE = ("workflow", "model", "release", "detector", "verdict", "risk", "modality", "text", "min_score")
+SINGLE = ("workflow", "model", "release", "detector", "verdict", "risk", "modality", "quality", "text", "min_score")
 # Relative windows start on a whole minute, so that readers within a minute share one cached answer.
 STEP_S = 60
 
@@ -36,6 +36,7 @@ class Filters:
     verdict: str | None = None
     risk: str | None = None
     modality: str | None = None
+    quality: str | None = None
     text: str | None = None
     min_score: str | None = None
     cohort: tuple[str, ...] = ()

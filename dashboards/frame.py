@@ -161,7 +161,7 @@ def _choice(label: str, name: str, offered: list[str], chosen: str | None, say_a
 
 
 def _more(filters: Filters, offered: Facets, detailed: bool) -> None:
-    inside = [name for name in ("cohort", "risk", "modality", "text", "min_score") if name in filters.narrowed]
+    inside = [name for name in ("cohort", "risk", "modality", "quality", "text", "min_score") if name in filters.narrowed]
     with st.popover(f"More ({len(inside)})" if inside else "More", icon=":material/tune:", key="filter_more"):
         pairs = [f"{key}:{value}" for key, values in offered.cohorts.items() for value in values]
         st.session_state["filter_cohort"] = list(filters.cohort)
@@ -169,6 +169,7 @@ def _more(filters: Filters, offered: Facets, detailed: bool) -> None:
         st.multiselect("Cohort", options, key="filter_cohort", on_change=_changed, args=("cohort",), placeholder="Any cohort")
         _choice("Risk", "risk", list(wording.RISKS), filters.risk, lambda name: wording.RISKS.get(name, name))
         _choice("Modality", "modality", ["image", "pdf", "audio", "video", "text", "other"], filters.modality, wording.plain)
+        _choice("Input quality", "quality", list(wording.GRADES), filters.quality, wording.grade)
         if detailed:
             st.session_state["filter_text"] = filters.text or ""
             st.text_input("Answer contains", key="filter_text", on_change=_changed, args=("text",))

@@ -10,6 +10,7 @@ import html
 from collections.abc import Iterable, Sequence
 
 from dashboards import wording
+from dashboards.bodies import Share
 
 
 class Safe(str):
@@ -90,6 +91,15 @@ def notice(title: str, detail: str, tone: str = "info", code: str | None = None)
         cls=f"gw-notice gw-{tone}",
         role="alert" if tone == "hallucinated" else "status",
     )
+
+
+def share_bar(share: Share) -> Safe:
+    """A share with its 95% interval on a scale from 0 to 100%; empty where n is 0."""
+    if share.value is None or share.low is None or share.high is None:
+        return el("div", cls="gw-bar")
+    band = el("span", cls="gw-band", style=f"left:{100 * share.low:.2f}%;width:{max(0.5, 100 * (share.high - share.low)):.2f}%")
+    point = el("span", cls="gw-point", style=f"left:{100 * share.value:.2f}%")
+    return el("div", band, point, cls="gw-bar gw-share", role="img", aria_label=wording.share(share))
 
 
 def states_bar(states: dict[str, int]) -> Safe:

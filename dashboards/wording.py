@@ -45,12 +45,26 @@ CAUSES = {
     "reasoning": ("Reasoning", "right evidence, wrong conclusion"),
 }
 RISKS = {"assistive": "Assistive", "decision_support": "Decision support", "authoritative": "Authoritative"}
+# Icon, word and tone of an input's grade; what was not measured is none of them.
+GRADES: dict[str, tuple[str, str, str]] = {
+    "good": ("●", "Good", "good"),
+    "poor": ("◐", "Poor", "warn"),
+    "unusable": ("○", "Unusable", "hallucinated"),
+}
 SEVERITIES = {"page": ("▲", "Page"), "ticket": ("■", "Ticket"), "info": ("i", "Info")}
 
 
 def verdict(name: str) -> str:
     """Icon and word of a verdict."""
     icon, word = VERDICTS.get(name, ("?", name))
+    return f"{icon} {word}"
+
+
+def grade(name: str | None) -> str:
+    """Icon and word of an input's grade."""
+    if name is None:
+        return "Not measured"
+    icon, word, _ = GRADES.get(name, ("?", name, ""))
     return f"{icon} {word}"
 
 

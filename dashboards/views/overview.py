@@ -32,6 +32,7 @@ def render() -> None:
     frame.put(markup.tiles(key_figures(summary, api.summary(filters.before(now).api(now)))))
     backlog(summary)
     show_trends(filters, api.trends(params), summary, now)
+    show_qualities(filters, summary)
     st.header("Detectors")
     show_detectors(summary.detectors)
 
@@ -131,6 +132,27 @@ def show_trends(filters: Filters, trends: Trends, summary: Summary, now: datetim
         frame.put(markup.el("span", f"Bucket from {wording.moment(start, frame.zone())}, {wording.span_of(trends.bucket_s)} long:"))
         frame.link("Its responses", "responses", narrowed.address())
         frame.link("Its flagged responses", "responses", replace(narrowed, verdict="hallucinated").address())
+
+
+def show_qualities(filters: Filters, summary: Summary) -> None:
+    """Flagged share by input quality; nothing where no input was measured."""
+    measured = [part for part in summary.input_quality if part.grade is not None]
+    if not measured:
+        return
+    st.header("By input quality")
+    rows = [
+        [
+            markup.chip(wording.grade(part.grade), wording.GRADES.get(part.grade or "", ("", "", "not_checked"))[2]),
+            markup.el("span", wording.share(part.flagged), cls="gw-nowrap"),
+            markup.share_bar(part.flagged),
+            f"{part.responses:,}",
+        ]
+        for part in summary.input_quality
+    ]
+    frame.put(markup.table(["Worst input", "Flagged, of checked", "", "Responses"], rows, (3,)))
+    worst = next((part.grade for part in reversed(measured) if part.grade != "good"), None)
+    if worst is not None:
+        frame.link(f"Responses with {worst} input", "responses", replace(filters, quality=worst).address())
 
 
 def show_detectors(detectors: list[DetectorSummary]) -> None:

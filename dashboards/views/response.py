@@ -134,6 +134,7 @@ def show_evidence(detail: ResponseDetail, claim: ClaimView | None) -> None:
     chosen = claim.id if claim else None
     places = [evidence.Place(found, item.text, item.id == chosen) for item in detail.claims for found in item.findings]
     if (item := evidence.pick(detail.evidence, places, f"evidence_{detail.row.id}")) is not None:
+        frame.put(evidence.quality_line(item.quality))
         evidence.show(item, places)
 
 

@@ -10,7 +10,7 @@ from monitor.alerts.lifecycle import Lifecycle
 from monitor.alerts.rules import RuleBook
 from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
-from monitor.api.models import ActorBody, AlertPage, AlertRuleBody, AlertRuleView, AlertView, DeliveryView
+from monitor.api.desk_models import ActorBody, AlertPage, AlertRuleBody, AlertRuleView, AlertView, DeliveryView
 from monitor.metadata.alerts import AlertRecord
 from monitor.metadata.rules import RuleRecord
 

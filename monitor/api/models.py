@@ -1,4 +1,6 @@
-"""What the HTTP API says: the typed bodies of every route, and so the OpenAPI document.
+"""What the HTTP API says of responses: the typed bodies of ingest, responses and overview, and so the OpenAPI document.
+
+Those of alerts, review and operations are in :mod:`monitor.api.desk_models`.
 
 Shares are fractions 0–1 with their ``n`` and a 95% interval; money carries its currency; times are RFC 3339 UTC.
 Nothing that was not checked is ever counted as clean: shares are over *checked* responses, and the unchecked ones
@@ -12,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from monitor.findings import OutcomeState, Verdict
+from monitor.findings import OutcomeState, QualityGrade, Verdict
 from monitor.records import Cause, ErrorKind, Risk
 
 
@@ -79,7 +81,10 @@ class Share(Body):
 
 
 class ResponseRow(Body):
-    """One line of the list. ``verdict`` is the worst over all detectors; ``not_checked`` when nobody judged it."""
+    """One line of the list. ``verdict`` is the worst over all detectors; ``not_checked`` when nobody judged it.
+
+    ``input_quality`` is the worst grade of its evidence; null where it was not measured.
+    """
 
     id: str
     time: datetime
@@ -99,6 +104,7 @@ class ResponseRow(Body):
     currency: str | None
     unpriced_items: int
     fallback: str | None
+    input_quality: QualityGrade | None
 
 
 class ResponsePage(Body):
@@ -108,8 +114,27 @@ class ResponsePage(Body):
     next: str | None
 
 
+class QualityProblemView(Body):
+    """One thing wrong with a source as an input."""
+
+    name: str
+    grade: QualityGrade
+    text: str
+
+
+class EvidenceQualityView(Body):
+    """How good a source is as an input: problems worst first, measures with their unit in the name."""
+
+    grade: QualityGrade
+    problems: list[QualityProblemView]
+    measures: dict[str, float]
+
+
 class EvidenceView(Body):
-    """One source as the browser can show it; ``url`` is a path of this API, null when the bytes are not stored."""
+    """One source as the browser can show it; ``url`` is a path of this API, null when the bytes are not stored.
+
+    ``quality`` null: not measured, which is not good.
+    """
 
     id: str
     media_type: str
@@ -120,6 +145,7 @@ class EvidenceView(Body):
     url: str | None
     text: str | None = Field(None, description="Text evidence up to 100,000 code points.")
     metadata: dict[str, Any] = {}
+    quality: EvidenceQualityView | None = None
 
 
 class FindingView(Body):
@@ -229,8 +255,19 @@ class DetectorSummary(Body):
     duration_ms_p95: float | None
 
 
+class QualitySummary(Body):
+    """Responses of one input quality, and the share flagged among the checked ones; ``grade`` null: not measured."""
+
+    grade: QualityGrade | None
+    responses: int
+    flagged: Share
+
+
 class Summary(Body):
-    """Quality, latency and cost of a window together. ``flagged`` is over checked responses only."""
+    """Quality, latency and cost of a window together. ``flagged`` is over checked responses only.
+
+    ``input_quality`` splits it by how good the evidence was, best first; grades without responses are absent.
+    """
 
     since: datetime
     until: datetime
@@ -248,6 +285,7 @@ class Summary(Body):
     unpriced_responses: int
     detection_lag_s_p95: float | None
     detectors: list[DetectorSummary]
+    input_quality: list[QualitySummary]
 
 
 class TrendPoint(Body):
@@ -287,212 +325,3 @@ class Facets(Body):
     risks: list[str]
     cohorts: dict[str, list[str]]
     detectors: list[str]
-
-
-# --- alerts -------------------------------------------------------------------------------------------------------
-
-
-class DeliveryView(Body):
-    """One notification of an alert."""
-
-    channel: str
-    event: str
-    state: Literal["pending", "delivered", "failed"]
-    attempts: int
-    last_error: str | None
-
-
-class AlertView(Body):
-    """One alert; ``samples`` is the list filter that shows the offending responses."""
-
-    id: str
-    rule_id: str
-    kind: str
-    state: Literal["open", "acknowledged", "resolved"]
-    severity: Literal["page", "ticket", "info"]
-    title: str
-    summary: str
-    labels: dict[str, str]
-    facts: dict[str, Any]
-    samples: dict[str, str]
-    occurrences: int
-    opened_at: datetime
-    last_seen_at: datetime
-    acknowledged_at: datetime | None
-    acknowledged_by: str | None
-    resolved_at: datetime | None
-    resolved_by: str | None
-    deliveries: list[DeliveryView]
-
-
-class AlertPage(Body):
-    """Alerts, newest first."""
-
-    items: list[AlertView]
-    next: str | None
-
-
-class ActorBody(Body):
-    """Who does it; with keys the key's name is used instead."""
-
-    actor: str = Field("local", min_length=1, max_length=256)
-    note: str | None = Field(None, max_length=4000)
-
-
-class AlertRuleView(Body):
-    """A rule as it stands. ``params`` by kind: see README, "Alert rules"."""
-
-    id: str
-    kind: str
-    workflow: str | None
-    severity: Literal["page", "ticket", "info"]
-    enabled: bool
-    params: dict[str, Any]
-    updated_at: datetime
-
-
-class AlertRuleBody(Body):
-    """A new rule, or what an existing one becomes."""
-
-    kind: Literal["drift", "cost_anomaly", "latency_threshold", "missing_modality", "dead_letters"]
-    workflow: str | None = None
-    severity: Literal["page", "ticket", "info"] = "ticket"
-    enabled: bool = True
-    params: dict[str, Any] = {}
-
-
-# --- review -------------------------------------------------------------------------------------------------------
-
-
-class ReviewItemView(Body):
-    """One item of the queue. The response is read with ``GET /v1/responses/{id}``."""
-
-    id: str
-    response_id: str
-    response_time: datetime
-    workflow: str
-    risk: Risk
-    stratum: str
-    reason: str
-    priority: float
-    inclusion_probability: float
-    state: Literal["queued", "claimed", "judged", "skipped"]
-    claimed_by: str | None
-    lease_until: datetime | None
-    created_at: datetime
-    finished_at: datetime | None
-
-
-class ReviewPage(Body):
-    """Items of the queue, next to be judged first."""
-
-    items: list[ReviewItemView]
-    counts: dict[str, int]
-
-
-class ClaimNextBody(Body):
-    """Who takes the next item; narrowed to a workflow where given."""
-
-    reviewer: str = Field(min_length=1, max_length=256)
-    workflow: str | None = None
-
-
-class ClaimVerdictBody(Body):
-    """A reviewer's verdict on one claim. A hallucinated claim names the error and its cause."""
-
-    claim_id: str | None = None
-    claim_text: str = Field(min_length=1)
-    span: tuple[int, int] | None = None
-    hallucinated: bool
-    error: ErrorKind | None = None
-    cause: Cause | None = None
-    note: str | None = Field(None, max_length=4000)
-
-
-class JudgeBody(Body):
-    """All verdicts on one item; only the holder of the lease may send them."""
-
-    reviewer: str = Field(min_length=1, max_length=256)
-    verdicts: list[ClaimVerdictBody] = Field(min_length=1)
-
-
-class AuditView(Body):
-    """One line of the audit log."""
-
-    at: datetime
-    actor: str
-    action: str
-    subject: str
-    facts: dict[str, Any]
-
-
-class AuditPage(Body):
-    """Audit log, newest first."""
-
-    items: list[AuditView]
-    next: str | None
-
-
-class JobView(Body):
-    """One scheduled job and its last run."""
-
-    name: str
-    interval_s: int
-    next_run_at: datetime | None
-    last_started_at: datetime | None
-    last_finished_at: datetime | None
-    last_state: Literal["running", "succeeded", "failed"] | None
-    last_error: str | None
-    last_facts: dict[str, Any]
-
-
-class JobList(Body):
-    """Every scheduled job."""
-
-    items: list[JobView]
-
-
-class DetectorStatus(Body):
-    """Whether a detector can run here, and the remedy where it cannot."""
-
-    name: str
-    failure: str
-    version: str | None
-    weights_version: str | None
-    available: bool
-    reason: str | None
-
-
-class Status(Body):
-    """How the sidecar is doing."""
-
-    version: str
-    started_at: datetime
-    store: str
-    spooled: int
-    spool_bytes: int
-    oldest_spooled_s: float | None
-    undetected: int
-    dead_letters: int
-    leader: bool
-    workers: int
-    detectors: list[DetectorStatus]
-
-
-class DeadLetterView(Body):
-    """Something that could not be processed, with the reason."""
-
-    id: str
-    stage: Literal["ingest", "store", "detect"]
-    response_id: str
-    detector: str | None
-    reason: str
-    state: Literal["waiting", "replayed", "discarded"]
-    created_at: datetime
-
-
-class DeadLetterPage(Body):
-    """Dead letters, newest first."""
-
-    items: list[DeadLetterView]
-    next: str | None

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 import monitor
 from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Running
-from monitor.api.models import (
+from monitor.api.desk_models import (
     AuditPage,
     AuditView,
     DeadLetterPage,

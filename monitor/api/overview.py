@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query
 
 from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Running
-from monitor.api.models import DetectorSummary, Facets, ReleaseMark, Share, Summary, TrendPoint, Trends
+from monitor.api.models import DetectorSummary, Facets, QualitySummary, ReleaseMark, Share, Summary, TrendPoint, Trends
 from monitor.api.window import Filter, Since, Until, span_of
-from monitor.findings import CHECKED_STATES, OutcomeState
+from monitor.findings import CHECKED_STATES, QUALITY_GRADES, OutcomeState
 from monitor.score import share
 from monitor.store.rows import ResponseFilter, WindowSummary
 
@@ -28,8 +28,22 @@ def get_summary(found: Filter, running: Running) -> Summary:
     fields = msgspec.structs.asdict(window)
     same = {name: fields[name] for name in Summary.model_fields if name in fields and name not in ("flagged", "detectors")}
     return Summary(
-        since=found.since, until=found.until, flagged=share_view(window.flagged, window.checked), detectors=_detectors(window), **same
+        since=found.since,
+        until=found.until,
+        flagged=share_view(window.flagged, window.checked),
+        detectors=_detectors(window),
+        input_quality=_qualities(window),
+        **same,
     )
+
+
+def _qualities(window: WindowSummary) -> list[QualitySummary]:
+    by_grade = {count.grade: count for count in window.qualities}
+    return [
+        QualitySummary(grade=grade, responses=count.responses, flagged=share_view(count.flagged, count.checked))
+        for grade in (*QUALITY_GRADES, None)
+        if (count := by_grade.get(grade)) is not None
+    ]
 
 
 def share_view(flagged: int, checked: int) -> Share:

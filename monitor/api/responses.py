@@ -11,9 +11,11 @@ from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
 from monitor.api.models import (
     ClaimView,
+    EvidenceQualityView,
     EvidenceView,
     FindingView,
     OutcomeView,
+    QualityProblemView,
     ResponseDetail,
     ResponsePage,
     ResponseRow,
@@ -23,7 +25,7 @@ from monitor.api.models import (
 from monitor.api.review import verdict_view
 from monitor.api.window import Filter
 from monitor.errors import EvidenceMissing, NotFound
-from monitor.findings import FindingRecord, OutcomeRecord, Verdict
+from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, Verdict
 from monitor.records import Claim, Evidence, ResponseRecord, is_text_type
 from monitor.review.queue import ReviewQueue
 from monitor.store.rows import ListedResponse
@@ -58,13 +60,14 @@ def get_response(response_id: str, running: Running, who: Who) -> ResponseDetail
     queue = ReviewQueue(running.settings, running.database, running.clock)
     item = queue.of_response(who.project, response_id)
     verdicts = queue.verdicts_for(who.project, [response_id]).get(response_id, [])
+    qualities = {piece.evidence_id: piece for piece in stored.quality}
     ended = {outcome.detector for outcome in stored.outcomes}
     return ResponseDetail(
         row=_row(stored.listed),
         question=None if record.question is None else record.question.text,
         answer=record.answer.text,
         claims=claim_views(record, stored.outcomes),
-        evidence=[_evidence(running, evidence) for evidence in record.evidence],
+        evidence=[_evidence(running, evidence, qualities.get(evidence.id)) for evidence in record.evidence],
         outcomes=[_outcome(outcome) for outcome in stored.outcomes],
         pending=[name for name in running.settings.detectors if name not in ended],
         stages=[StageView(**msgspec.structs.asdict(stage)) for stage in record.stages],
@@ -147,7 +150,7 @@ def family_of(media_type: str) -> str:
     return head if head in ("image", "audio", "video") else "other"
 
 
-def _evidence(running: Context, evidence: Evidence) -> EvidenceView:
+def _evidence(running: Context, evidence: Evidence, quality: EvidenceQuality | None) -> EvidenceView:
     sha256 = evidence.sha256
     if evidence.uri is not None and evidence.uri.startswith("sha256:"):
         sha256 = evidence.uri.removeprefix("sha256:")
@@ -162,7 +165,15 @@ def _evidence(running: Context, evidence: Evidence) -> EvidenceView:
         url=f"/v1/evidence/{sha256}" if stored else None,
         text=_text(running, evidence, sha256 if stored else None),
         metadata=evidence.metadata,
+        quality=None if quality is None else _quality(quality),
     )
+
+
+def _quality(found: EvidenceQuality) -> EvidenceQualityView | None:
+    if found.grade is None:
+        return None
+    problems = [QualityProblemView(name=one.name, grade=one.grade, text=one.text) for one in found.problems]
+    return EvidenceQualityView(grade=found.grade, problems=problems, measures=found.measures)
 
 
 def _text(running: Context, evidence: Evidence, sha256: str | None) -> str | None:

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Response
 
 from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
-from monitor.api.models import ActorBody, ClaimNextBody, JudgeBody, ReviewItemView, ReviewPage, VerdictView
+from monitor.api.desk_models import ActorBody, ClaimNextBody, JudgeBody, ReviewItemView, ReviewPage
+from monitor.api.models import VerdictView
 from monitor.errors import NotFound
 from monitor.metadata.review import ItemRecord, NewVerdict, VerdictRecord
 from monitor.review.queue import ReviewQueue

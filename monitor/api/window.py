@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 from monitor.api.access import Who
 from monitor.api.context import Context, Running
 from monitor.errors import RecordInvalid
-from monitor.findings import Verdict
+from monitor.findings import QualityGrade, Verdict
 from monitor.records import MAX_COHORT_KEYS, Risk
 from monitor.store.rows import ResponseFilter
 
@@ -60,6 +60,7 @@ async def _filter_of(
     detector: Short = None,
     verdict: Annotated[Verdict | None, Query(description="The worst over all detectors; not_checked = judged by none.")] = None,
     modality: Short = None,
+    quality: Annotated[QualityGrade | None, Query(description="The worst grade of the evidence; one not measured matches none.")] = None,
     cohort: Annotated[list[str], Query(description="key:value; repeat it to narrow further.")] = [],  # noqa: B006 - FastAPI copies it
     text: Annotated[str | None, Query(min_length=1, max_length=1000, description="Part of the answer, or the exact id.")] = None,
     min_score: Annotated[float | None, Query(ge=0, le=1)] = None,
@@ -76,6 +77,7 @@ async def _filter_of(
         detector=detector,
         verdict=verdict,
         modality=modality,
+        quality=quality,
         cohort=_cohort_of(cohort),
         text=text,
         min_score=min_score,

@@ -51,6 +51,8 @@ def chosen(details: Details, request: Request) -> Details:
     for name in ("workflow", "model", "release", "risk", "verdict"):
         if (wanted := query.get(name)) is not None:
             kept = [detail for detail in kept if getattr(detail.row, name) == wanted]
+    if (wanted := query.get("quality")) is not None:
+        kept = [detail for detail in kept if detail.row.input_quality == wanted]
     if (wanted := query.get("detector")) is not None:
         kept = [detail for detail in kept if wanted in detail.row.states]
     if (wanted := query.get("text")) is not None:
@@ -61,6 +63,18 @@ def chosen(details: Details, request: Request) -> Details:
         key, _, value = pair.partition(":")
         kept = [detail for detail in kept if detail.row.cohort.get(key) == value]
     return kept
+
+
+def qualities(details: Details) -> list[models.QualitySummary]:
+    """The split by input quality."""
+    split = []
+    for grade in ("good", "poor", "unusable", None):
+        alike = [detail for detail in details if detail.row.input_quality == grade]
+        judged = [detail for detail in alike if "judged" in detail.row.states.values()]
+        if alike:
+            flagged = share(sum(detail.row.verdict == "hallucinated" for detail in judged), len(judged))
+            split.append(models.QualitySummary(grade=grade, responses=len(alike), flagged=flagged))
+    return split
 
 
 def summarise(details: Details, since: datetime, until: datetime) -> models.Summary:
@@ -98,6 +112,7 @@ def summarise(details: Details, since: datetime, until: datetime) -> models.Summ
         unpriced_responses=sum(detail.row.unpriced_items > 0 for detail in details),
         detection_lag_s_p95=11.0 if judged else None,
         detectors=per_detector if judged else [],
+        input_quality=qualities(details),
     )
 
 

@@ -209,6 +209,7 @@ def detail_of(
             currency=None if unpriced else "USD",
         ),
     ]
+    quality = None if state == "pending" else quality_of(state, verdict, milliseconds)
     row = models.ResponseRow(
         id=response_id,
         time=when,
@@ -228,6 +229,7 @@ def detail_of(
         currency="USD",
         unpriced_items=int(unpriced),
         fallback=None,
+        input_quality=quality.grade if quality else None,
     )
     outcomes = [
         models.OutcomeView(
@@ -258,6 +260,7 @@ def detail_of(
             sha256=blob.sha256,
             url=f"/v1/evidence/{blob.sha256}",
             metadata={"pages": 2} if family == "pdf" else {},
+            quality=quality,
         ),
         models.EvidenceView(
             id="context",
@@ -287,6 +290,19 @@ def detail_of(
         attributes={"request_region": "eu-west-1", "retries": 0},
         received_at=when + timedelta(milliseconds=120),
     )
+
+
+def quality_of(state: str, verdict: str, milliseconds: float) -> models.EvidenceQualityView:
+    """What cannot be read is very dark; of the others some are blurred, more of the flagged ones."""
+    measures = {"mean_level": 118.0, "sharpness": 1.2}
+    blurred = int(milliseconds * 1000) % 100 < (45 if verdict == "hallucinated" else 12)
+    if state == "abstained":
+        dark = models.QualityProblemView(name="dark", grade="unusable", text="the picture is very dark (mean level 9 of 255)")
+        return models.EvidenceQualityView(grade="unusable", problems=[dark], measures=measures | {"mean_level": 9.0})
+    if blurred:
+        soft = models.QualityProblemView(name="blurred", grade="poor", text="the picture is blurred (sharpness 0.05)")
+        return models.EvidenceQualityView(grade="poor", problems=[soft], measures=measures | {"sharpness": 0.05})
+    return models.EvidenceQualityView(grade="good", problems=[], measures=measures)
 
 
 def _claim(index: int, claim: Claim, answer: str, detector: str, source: str) -> models.ClaimView:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 
-from monitor.api import models
+from monitor.api import desk_models, models
 from tests.dashboards.fake_content import FAILURES, HOSTILE
 
 
@@ -19,7 +19,7 @@ class Desk:
         self.now = datetime.now(UTC)
         self.details = details
         self.verdicts: dict[str, list[models.VerdictView]] = {}
-        self.log: list[models.AuditView] = []
+        self.log: list[desk_models.AuditView] = []
         self.alerts = [] if empty else self._alerts()
         self.rules = [] if empty else self._rules()
         wanted = [] if empty else [detail for detail in details if detail.claims][:12]
@@ -28,8 +28,8 @@ class Desk:
 
     # --- content --------------------------------------------------------------------------------------------------
 
-    def _alerts(self) -> list[models.AlertView]:
-        def alert(number: int, **given: Any) -> models.AlertView:
+    def _alerts(self) -> list[desk_models.AlertView]:
+        def alert(number: int, **given: Any) -> desk_models.AlertView:
             plain: dict[str, Any] = {
                 "id": f"a-{number}",
                 "rule_id": f"rule-{number}",
@@ -44,7 +44,7 @@ class Desk:
                 "resolved_by": None,
                 "deliveries": [],
             }
-            return models.AlertView(**{**plain, **given})
+            return desk_models.AlertView(**{**plain, **given})
 
         window = {"since": (self.now - timedelta(hours=6)).isoformat(), "until": self.now.isoformat()}
         return [
@@ -59,8 +59,10 @@ class Desk:
                 samples={**window, "workflow": "receipt-extraction", "verdict": "hallucinated", "cohort": "device:ios"},
                 facts={"current": 0.294, "baseline": 0.068, "n": 51, "p_value": 0.0004, "cohort": "device:ios"},
                 deliveries=[
-                    models.DeliveryView(channel="webhook", event="opened", state="delivered", attempts=1, last_error=None),
-                    models.DeliveryView(channel="webhook", event="repeated", state="failed", attempts=5, last_error="connection refused"),
+                    desk_models.DeliveryView(channel="webhook", event="opened", state="delivered", attempts=1, last_error=None),
+                    desk_models.DeliveryView(
+                        channel="webhook", event="repeated", state="failed", attempts=5, last_error="connection refused"
+                    ),
                 ],
             ),
             alert(
@@ -92,14 +94,14 @@ class Desk:
             ),
         ]
 
-    def _rules(self) -> list[models.AlertRuleView]:
+    def _rules(self) -> list[desk_models.AlertRuleView]:
         kinds: dict[str, tuple[str | None, dict[str, Any]]] = {
             "drift": (None, {"window_hours": 6, "baseline_days": 7, "min_checked": 40}),
             "latency_threshold": ("image-qa", {"stage": "infer", "p95_ms": 1200}),
             "cost_anomaly": (None, {"factor": 1.5, "min_responses": 50}),
         }
         return [
-            models.AlertRuleView(
+            desk_models.AlertRuleView(
                 id=f"rule-{index}",
                 kind=kind,
                 workflow=workflow,
@@ -111,8 +113,8 @@ class Desk:
             for index, (kind, (workflow, params)) in enumerate(kinds.items(), 1)
         ]
 
-    def _item(self, item_id: str, detail: models.ResponseDetail) -> models.ReviewItemView:
-        return models.ReviewItemView(
+    def _item(self, item_id: str, detail: models.ResponseDetail) -> desk_models.ReviewItemView:
+        return desk_models.ReviewItemView(
             id=item_id,
             response_id=detail.row.id,
             response_time=detail.row.time,
@@ -142,20 +144,20 @@ class Desk:
 
     def note(self, actor: str, action: str, subject: str, **facts: Any) -> None:
         """Write the audit log."""
-        self.log.insert(0, models.AuditView(at=datetime.now(UTC), actor=actor, action=action, subject=subject, facts=facts))
+        self.log.insert(0, desk_models.AuditView(at=datetime.now(UTC), actor=actor, action=action, subject=subject, facts=facts))
 
-    def alert(self, alert_id: str, **changes: Any) -> models.AlertView:
+    def alert(self, alert_id: str, **changes: Any) -> desk_models.AlertView:
         """Change an alert, or read it."""
         index = next(index for index, alert in enumerate(self.alerts) if alert.id == alert_id)
         self.alerts[index] = self.alerts[index].model_copy(update=changes)
         return self.alerts[index]
 
-    def move(self, item_id: str, **changes: Any) -> models.ReviewItemView:
+    def move(self, item_id: str, **changes: Any) -> desk_models.ReviewItemView:
         """Change a review item, or read it."""
         self.items[item_id] = self.items[item_id].model_copy(update=changes)
         return self.items[item_id]
 
-    def lease(self, item_id: str, reviewer: str) -> models.ReviewItemView:
+    def lease(self, item_id: str, reviewer: str) -> desk_models.ReviewItemView:
         """Claim an item for 15 minutes."""
         return self.move(item_id, state="claimed", claimed_by=reviewer, lease_until=datetime.now(UTC) + timedelta(minutes=15))
 
@@ -169,53 +171,53 @@ class Desk:
 
     def _alert_routes(self, app: FastAPI) -> None:
         @app.get("/v1/alerts")
-        def alerts(state: str | None = None) -> models.AlertPage:
-            return models.AlertPage(items=[alert for alert in self.alerts if state in (None, alert.state)], next=None)
+        def alerts(state: str | None = None) -> desk_models.AlertPage:
+            return desk_models.AlertPage(items=[alert for alert in self.alerts if state in (None, alert.state)], next=None)
 
         @app.get("/v1/alerts/{alert_id}")
-        def alert(alert_id: str) -> models.AlertView:
+        def alert(alert_id: str) -> desk_models.AlertView:
             return self.alert(alert_id)
 
         @app.post("/v1/alerts/{alert_id}/acknowledge")
-        def acknowledge(alert_id: str, body: models.ActorBody) -> models.AlertView:
+        def acknowledge(alert_id: str, body: desk_models.ActorBody) -> desk_models.AlertView:
             self.note(body.actor, "alert_acknowledged", alert_id)
             return self.alert(alert_id, state="acknowledged", acknowledged_by=body.actor, acknowledged_at=datetime.now(UTC))
 
         @app.post("/v1/alerts/{alert_id}/resolve")
-        def resolve(alert_id: str, body: models.ActorBody) -> models.AlertView:
+        def resolve(alert_id: str, body: desk_models.ActorBody) -> desk_models.AlertView:
             self.note(body.actor, "alert_resolved", alert_id)
             return self.alert(alert_id, state="resolved", resolved_by=body.actor, resolved_at=datetime.now(UTC))
 
         @app.get("/v1/alert-rules")
-        def rules() -> list[models.AlertRuleView]:
+        def rules() -> list[desk_models.AlertRuleView]:
             return self.rules
 
         @app.put("/v1/alert-rules/{rule_id}")
-        def change(rule_id: str, body: models.AlertRuleBody) -> models.AlertRuleView:
+        def change(rule_id: str, body: desk_models.AlertRuleBody) -> desk_models.AlertRuleView:
             index = next(index for index, rule in enumerate(self.rules) if rule.id == rule_id)
             self.rules[index] = self.rules[index].model_copy(update=body.model_dump())
             return self.rules[index]
 
     def _review_routes(self, app: FastAPI) -> None:
         @app.get("/v1/review")
-        def queue(state: str | None = None, limit: int = 50) -> models.ReviewPage:
-            return models.ReviewPage(
+        def queue(state: str | None = None, limit: int = 50) -> desk_models.ReviewPage:
+            return desk_models.ReviewPage(
                 items=[item for item in self.items.values() if state in (None, item.state)][:limit], counts=self.counts()
             )
 
         @app.post("/v1/review/next")
-        def claim(body: models.ClaimNextBody) -> Response:
+        def claim(body: desk_models.ClaimNextBody) -> Response:
             waiting = [item for item in self.items.values() if item.state == "queued" and body.workflow in (None, item.workflow)]
             if not waiting:
                 return Response(status_code=204)
             return JSONResponse(self.lease(waiting[0].id, body.reviewer).model_dump(mode="json"))
 
         @app.get("/v1/review/{item_id}")
-        def item(item_id: str) -> models.ReviewItemView:
+        def item(item_id: str) -> desk_models.ReviewItemView:
             return self.move(item_id)
 
         @app.post("/v1/review/{item_id}/verdicts")
-        def judge(item_id: str, body: models.JudgeBody) -> Response:
+        def judge(item_id: str, body: desk_models.JudgeBody) -> Response:
             held = self.items[item_id]
             if held.state != "claimed" or held.claimed_by != body.reviewer:
                 refused = models.Problem(
@@ -230,14 +232,14 @@ class Desk:
             return JSONResponse(self.move(item_id, state="judged", lease_until=None).model_dump(mode="json"))
 
         @app.post("/v1/review/{item_id}/{how}")
-        def hand_back(item_id: str, how: str, body: models.ActorBody) -> models.ReviewItemView:
+        def hand_back(item_id: str, how: str, body: desk_models.ActorBody) -> desk_models.ReviewItemView:
             if how == "undo":
                 self.verdicts.pop(self.items[item_id].response_id, None)
                 return self.lease(item_id, body.actor)
             return self.move(item_id, state={"skip": "skipped", "release": "queued"}[how], claimed_by=None, lease_until=None)
 
         @app.post("/v1/responses/{response_id}/review")
-        def put_on(response_id: str, body: models.ActorBody) -> models.ReviewItemView:
+        def put_on(response_id: str, body: desk_models.ActorBody) -> desk_models.ReviewItemView:
             detail = next(detail for detail in self.details if detail.row.id == response_id)
             self.note(body.actor, "review_requested", response_id)
             self.items[f"asked-{response_id}"] = self._item(f"asked-{response_id}", detail)
@@ -245,9 +247,9 @@ class Desk:
 
     def _operation_routes(self, app: FastAPI) -> None:
         @app.get("/v1/status")
-        def status() -> models.Status:
+        def status() -> desk_models.Status:
             detectors = [
-                models.DetectorStatus(
+                desk_models.DetectorStatus(
                     name=name,
                     failure=failure,
                     version="1",
@@ -259,7 +261,7 @@ class Desk:
                 )
                 for name, failure in FAILURES.items()
             ]
-            return models.Status(
+            return desk_models.Status(
                 version="0.1.0",
                 started_at=self.now - timedelta(hours=30),
                 store="/var/lib/groundwatch/clickhouse",
@@ -274,10 +276,10 @@ class Desk:
             )
 
         @app.get("/v1/jobs")
-        def jobs() -> models.JobList:
-            return models.JobList(
+        def jobs() -> desk_models.JobList:
+            return desk_models.JobList(
                 items=[
-                    models.JobView(
+                    desk_models.JobView(
                         name=name,
                         interval_s=interval,
                         next_run_at=self.now + timedelta(seconds=interval),
@@ -292,13 +294,13 @@ class Desk:
             )
 
         @app.post("/v1/jobs/{name}/run", status_code=202)
-        def run(name: str) -> models.JobView:
+        def run(name: str) -> desk_models.JobView:
             self.started.append(name)
             return next(job for job in jobs().items if job.name == name)
 
         @app.get("/v1/dead-letters")
-        def letters() -> models.DeadLetterPage:
-            letter = models.DeadLetterView(
+        def letters() -> desk_models.DeadLetterPage:
+            letter = desk_models.DeadLetterView(
                 id="d-1",
                 stage="detect",
                 response_id="r-00007",
@@ -307,8 +309,8 @@ class Desk:
                 state="waiting",
                 created_at=self.now,
             )
-            return models.DeadLetterPage(items=[letter], next=None)
+            return desk_models.DeadLetterPage(items=[letter], next=None)
 
         @app.get("/v1/audit")
-        def audit() -> models.AuditPage:
-            return models.AuditPage(items=self.log, next=None)
+        def audit() -> desk_models.AuditPage:
+            return desk_models.AuditPage(items=self.log, next=None)

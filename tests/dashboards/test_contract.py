@@ -10,7 +10,7 @@ import pytest
 
 import dashboards
 from dashboards import bodies, judging, wording
-from monitor.api import models
+from monitor.api import desk_models, models
 from monitor.records import Cause, ErrorKind
 
 FOLDER = Path(dashboards.__file__).parent
@@ -23,7 +23,8 @@ STRUCTS = [
 
 @pytest.mark.parametrize("struct", STRUCTS, ids=lambda item: item.__name__)
 def test_every_field_the_dashboard_reads_is_a_field_the_api_sends(struct: type[msgspec.Struct]) -> None:
-    assert set(struct.__struct_fields__) == set(getattr(models, struct.__name__).model_fields)
+    model = getattr(models, struct.__name__, None) or getattr(desk_models, struct.__name__)
+    assert set(struct.__struct_fields__) == set(model.model_fields)
 
 
 def test_the_dashboard_imports_nothing_of_the_service() -> None:
@@ -64,7 +65,7 @@ def test_every_error_and_cause_of_the_record_can_be_given_by_key() -> None:
 
 def test_verdicts_have_the_shape_the_api_takes() -> None:
     work = judging.Work((judging.Subject("c1", "c1", "text", (0, 4)),), (judging.Mark(True, "value", "reasoning"),))
-    body = models.JudgeBody.model_validate({"reviewer": "mara", "verdicts": work.verdicts("note")})
+    body = desk_models.JudgeBody.model_validate({"reviewer": "mara", "verdicts": work.verdicts("note")})
     assert body.verdicts[0].cause == "reasoning"
 
 
