@@ -26,6 +26,9 @@ CATALOGUE: dict[str, Entry] = {
         "detectors.object_hallucination:ObjectHallucination", "lite", "names an object the picture does not show"
     ),
     "ocr_mismatch": Entry("detectors.ocr_mismatch:OcrMismatch", "lite", "gives a text, number, date or name the page does not print"),
+    "event_mismatch": Entry(
+        "detectors.event_mismatch:EventMismatch", "lite", "tells of an event the video does not show, or at another time"
+    ),
     "quote_mismatch": Entry("detectors.quote_mismatch:QuoteMismatch", "lite", "quotes words, or a time, the recording does not have"),
 }
 

@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     evidence_prefixes: tuple[str, ...] = Field((), description="Prefixes of s3:, gs:, https: references that may be fetched.")
 
     # Detecting
-    detectors: tuple[str, ...] = Field(("object_hallucination", "ocr_mismatch", "quote_mismatch"), description="Detectors to run, by name.")
+    detectors: tuple[str, ...] = Field(
+        ("object_hallucination", "ocr_mismatch", "quote_mismatch", "event_mismatch"), description="Detectors to run, by name."
+    )
     engine: Literal["local"] = Field("local", description="What runs the workers: local = spawned processes.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes; 0 = detection off.")
     batch_size: int = Field(8, ge=1, le=256, description="Responses in one micro-batch.")

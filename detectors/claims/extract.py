@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from detectors.claims import objects, quotes, values
+from detectors.claims import events, objects, quotes, values
 from detectors.contract import Claim
 
 Finder = Callable[[str], list[Claim]]
@@ -16,7 +16,7 @@ Finder = Callable[[str], list[Claim]]
 # Which finders read an answer, by the families of its evidence.
 FINDERS: dict[str, tuple[Finder, ...]] = {
     "image": (objects.find, values.find),
-    "video": (objects.find, quotes.find),
+    "video": (events.find, quotes.find_in_video),
     "pdf": (values.find,),
     "audio": (quotes.find,),
     "text": (),
@@ -29,7 +29,8 @@ def extract(answer: str, families: Iterable[str]) -> tuple[Claim, ...]:
     finders: dict[Finder, None] = {}
     for family in sorted(set(families)):
         finders.update(dict.fromkeys(FINDERS[family]))
-    found = [claim for finder in finders for claim in finder(answer)]
+    # Two families may read the same quote: once is enough.
+    found = list({(claim.span, claim.kind, repr(claim.facts)): claim for finder in finders for claim in finder(answer)}.values())
     found.sort(key=lambda claim: (claim.span or (0, 0), claim.kind))
     return tuple(replace(claim, id=f"c{number}") for number, claim in enumerate(found, start=1))
 

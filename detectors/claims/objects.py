@@ -65,6 +65,11 @@ def find(text: str) -> list[Claim]:
     return claims
 
 
+def named(text: str) -> list[Claim]:
+    """As :func:`find`, for a description of what happens: its tense and its subject do not matter."""
+    return [_claim(text, mention) for sentence in sentences(parsed(text)) for mention in _mentions(sentence, "weak")]
+
+
 def _claim(text: str, mention: _Mention) -> Claim:
     head, known = mention.head, mention.meaning
     start, end = mention.first.idx, head.idx + len(head)

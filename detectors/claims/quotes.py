@@ -59,7 +59,7 @@ _REPORTED = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?…]+[\"”»’']?(?=\s+[\"“«„‘'(\[]?[^\W_a-z]|\s*$)|\n+")
 _LINE = re.compile(
-    r"^[ \t>*-]*[\[(](?P<time>[^\])\n]{3,24})[\])][ \t]*[-–:]?[ \t]*(?:[A-Z][\w .'-]{0,30}:[ \t]+)?(?P<words>\S[^\n]*)$", re.MULTILINE
+    r"^[ \t>*-]*[\[(](?P<time>[^\])\n]{3,24})[\])][ \t]*[-–:]?[ \t]*(?P<who>[A-Z][\w .'-]{0,30}:[ \t]+)?(?P<words>\S[^\n]*)$", re.MULTILINE
 )
 # A shorter quote is only a claim about speech where the sentence says so: one or two quoted words are often a name or irony.
 _PLAIN_WORDS = 3
@@ -73,8 +73,17 @@ class _Quote:
 
 def find(text: str) -> list[Claim]:
     """Quote, quantity and statement claims of an answer about a recording, in reading order; spans are code points."""
+    return _find(text, named_lines_only=False)
+
+
+def find_in_video(text: str) -> list[Claim]:
+    """As :func:`find`; a line "[0:10] A bird lands" is taken for what is said only where it names the speaker."""
+    return _find(text, named_lines_only=True)
+
+
+def _find(text: str, *, named_lines_only: bool) -> list[Claim]:
     quotes = _quotes(text)
-    claims, lines = _transcript_lines(text, quotes)
+    claims, lines = _transcript_lines(text, quotes, named_lines_only)
     for sentence in _sentences(text, quotes):
         if any(_overlap(sentence, line) for line in lines):
             continue
@@ -88,6 +97,16 @@ def find(text: str) -> list[Claim]:
         if reported is not None:
             claims.append(Claim("", text[slice(*sentence)], sentence, "statement", facts={"reported": True}))
     return sorted(claims, key=lambda claim: claim.span or (0, 0))
+
+
+def sentences(text: str) -> list[Span]:
+    """Sentence spans of an answer; a stop within a quote or a stated time ends none."""
+    return _sentences(text, _quotes(text))
+
+
+def quoted(text: str) -> list[tuple[Span, str]]:
+    """Quoted words with the span that includes their marks."""
+    return [(quote.outer, text[slice(*quote.inner)].strip()) for quote in _quotes(text)]
 
 
 def _quotes(text: str) -> list[_Quote]:
@@ -134,7 +153,8 @@ def _spoken_quotes(text: str, sentence: Span, outside: str, quotes: Sequence[_Qu
     claims = []
     for quote, moment in zip(quotes, times, strict=True):
         words = text[slice(*quote.inner)].split()
-        if moment is None and not heard and (len(words) < _PLAIN_WORDS or _VISIBLE.search(outside)):
+        # Quoted from a sign or a caption: nothing anyone says, whether a time stands beside it or not.
+        if not heard and (_VISIBLE.search(outside) or (moment is None and len(words) < _PLAIN_WORDS)):
             continue
         span = sentence if len(quotes) == 1 else _hull(quote.outer, moment)
         claims.append(_quote_claim(text, span, quote.inner, moment))
@@ -170,10 +190,12 @@ def _hull(outer: Span, moment: Moment | None) -> Span:
     return outer if moment is None else (min(outer[0], moment.span[0]), max(outer[1], moment.span[1]))
 
 
-def _transcript_lines(text: str, quotes: Sequence[_Quote]) -> tuple[list[Claim], list[Span]]:
+def _transcript_lines(text: str, quotes: Sequence[_Quote], named_only: bool) -> tuple[list[Claim], list[Span]]:
     """Lines such as ``[00:12] Ann: we will ship it``: words without quote marks, but given as a transcript."""
     claims, spans = [], []
     for match in _LINE.finditer(text):
+        if named_only and not match["who"]:
+            continue
         moments = find_moments(f"[{match['time']}]", match.start("time") - 1)
         words = match["words"].rstrip()
         span = (match.start("time") - 1, match.start("words") + len(words))

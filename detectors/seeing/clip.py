@@ -46,6 +46,7 @@ MIN_REGION_AREA = 0.002
 MAX_BOXES = 12
 FIRST_BATCH = 32
 _PICTURES_KEPT = 64
+_SENTENCES_KEPT = 512
 _EVERYDAY = tuple(dict.fromkeys((*COCO_CLASSES, *sorted(THINGS))))
 
 
@@ -68,6 +69,7 @@ class ClipVerifier:
         self._transform = transform
         self._tokenizer = tokenizer
         self._device = device
+        self._sentences: OrderedDict[str, torch.Tensor] = OrderedDict()
         self._names: dict[str, torch.Tensor] = {}
         self._pictures: OrderedDict[str, tuple[tuple[Region, ...], torch.Tensor]] = OrderedDict()
 
@@ -116,6 +118,24 @@ class ClipVerifier:
         chances = logits.softmax(dim=-1)
         at = int(chances[:, 0].argmax())
         return Support(float(chances[at, 0]), regions[at], rivals[int(logits[at, 1:].argmax())])
+
+    def embed(self, image: Image.Image) -> torch.Tensor:
+        """Unit embedding (1, width) of a whole RGB picture, in single precision."""
+        return _unit(self._in_batches(self._transform(_squared(image)).unsqueeze(0), self._model.encode_image))
+
+    def chances(self, picture: torch.Tensor, sentences: Sequence[str]) -> tuple[float, ...]:
+        """Which of these sentences fits an embedded picture: probabilities that sum to 1, at the model's own temperature."""
+        import torch
+
+        new = [sentence for sentence in sentences if sentence not in self._sentences]
+        if new:
+            embedded = _unit(self._in_batches(self._tokenizer(new), self._model.encode_text))
+            self._sentences.update(zip(new, embedded, strict=True))
+        texts = torch.stack([self._sentences[sentence] for sentence in sentences])
+        found: list[float] = (self._scale() * picture @ texts.T).softmax(dim=-1).squeeze(0).tolist()
+        while len(self._sentences) > _SENTENCES_KEPT:
+            self._sentences.popitem(last=False)
+        return tuple(found)
 
     def _rivals(self, name: str, colours: Sequence[str]) -> list[str]:
         """The same thing in other colours, and the names nearest to this one in the model's own text space."""
