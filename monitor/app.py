@@ -65,9 +65,7 @@ class KeyRequired(GroundwatchError):
     """The sidecar would be open to the network without a single key."""
 
     def __init__(self, host: str) -> None:
-        super().__init__(
-            f"callers of {host} need an API key and none exists: create one with `groundwatch keys create NAME --role admin`"
-        )
+        super().__init__(f"callers of {host} need an API key and none exists: create one with `groundwatch keys create NAME --role admin`")
 
 
 class Service:
