@@ -155,6 +155,10 @@ def check(
 def evaluate(
     folders: Annotated[list[Path], typer.Argument(help="Labelled corpora.", exists=True, file_okay=False)],
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first responses of each corpus.")] = None,
+    degrade: Annotated[
+        str | None, typer.Option("--degrade", help="Measure degraded copies: rotate5, blur, jpeg15 … or all that apply.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the degradations.")] = 0,
     detector: Detectors = None,
     as_json: AsJson = False,
     data: Data = None,
@@ -162,7 +166,7 @@ def evaluate(
     """Measure the detectors on labelled corpora."""
     from monitor.evaluate import run
 
-    raise typer.Exit(run(folders, limit, detector, as_json, _settings(data)))
+    raise typer.Exit(run(folders, limit, detector, as_json, _settings(data), degrade, seed))
 
 
 @app.command()

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from monitor import check as checking
-from monitor.check import CheckReport, check, read_answer, run
+from monitor.check import CheckReport, check, read_answer, run, show
 from monitor.errors import EvidenceRefused, SettingsInvalid
 from monitor.settings import Settings
 
@@ -55,6 +56,25 @@ def test_a_detector_that_breaks_or_is_absent_says_so_and_the_others_count(settin
         ("judged", None),
     ]
     assert report.exit_code == 1
+
+
+def test_the_report_says_how_good_each_input_is(settings: Settings, page: Path, tmp_path: Path) -> None:
+    broken, other = tmp_path / "broken.txt", tmp_path / "x.bin"
+    broken.write_bytes(b"\xff\xfe" * 20)
+    other.write_bytes(b"\x00\x01")
+    report = fake_check(settings, "this is wrong", page, broken, other)
+    assert [(piece.evidence_id, piece.grade) for piece in report.quality[:1]] == [("e1", "good")]
+    assert report.quality[-1].grade is None
+    assert not any(outcome.quality for outcome in report.outcomes)
+    shown = io.StringIO()
+    show(report, Console(file=shown, width=200))
+    assert "a page, 100%.txt: good input" in shown.getvalue()
+    assert "x.bin: input quality not measured" in shown.getvalue()
+
+
+def test_the_quality_is_known_even_where_no_detector_can_run(settings: Settings, page: Path) -> None:
+    report = fake_check(settings, "wrong", page, detectors=["absent"])
+    assert [piece.grade for piece in report.quality] == ["good"]
 
 
 def test_given_claims_are_checked_instead_of_the_answer(settings: Settings, page: Path) -> None:

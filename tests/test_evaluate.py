@@ -19,6 +19,7 @@ from sklearn.metrics import roc_auc_score
 from monitor.clock import MovableClock
 from monitor.errors import SettingsInvalid
 from monitor.evaluate import Corpus, CorpusRefused, CorpusReport, evaluate, evaluation, read_corpus, run
+from monitor.evaluate.degraded import degraded
 from monitor.evaluate.metrics import auroc, auroc_interval, expected_calibration_error
 from monitor.evaluate.report import json_of, show
 from monitor.evaluate.results import ResultCache
@@ -26,6 +27,7 @@ from monitor.evaluate.scoring import detector_scores
 from monitor.findings import FindingRecord, OutcomeRecord
 from monitor.records import Answer, Label, ResponseRecord
 from monitor.settings import Settings
+from tests.detectors.test_quality import page
 
 FAKES = "tests.detect.fakes"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -88,10 +90,85 @@ def test_labels_are_scored_by_the_findings_that_overlap_them(settings: Settings,
 
 def test_slices_are_cohort_values_and_kinds_of_error_against_all_true_labels(settings: Settings, corpus_folder: Path) -> None:
     (report,) = measured(settings, corpus_folder)
-    assert list(report.slices) == ["kind=a", "kind=b", "error=value"]
+    assert list(report.slices) == ["kind=a", "kind=b", "quality=good", "error=value"]
     assert (report.slices["kind=a"].labels, report.slices["kind=a"].auroc) == (2, 1.0)
     assert report.slices["kind=b"].labels == 4
     assert report.slices["error=value"].labels == 6
+
+
+def test_slices_split_the_labels_by_measured_input_quality(settings: Settings, corpus_folder: Path) -> None:
+    (corpus_folder / "evidence" / "other.txt").write_bytes(b"\xff\xfe" * 20)
+    (report,) = measured(settings, corpus_folder)
+    assert (report.slices["quality=good"].labels, report.slices["quality=unusable"].labels) == (2, 4)
+    assert "quality=poor" not in report.slices
+    # What was judged before is not measured again, and still known.
+    (again,) = measured(settings, corpus_folder)
+    assert again.slices == report.slices
+
+
+def test_a_response_that_no_worker_measured_is_in_no_quality_slice(settings: Settings, corpus_folder: Path) -> None:
+    (report,) = measured(settings, corpus_folder, detectors=["absent"])
+    assert not [name for name in report.slices if name.startswith("quality=")]
+
+
+# --- degraded copies ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def picture_corpus(tmp_path: Path) -> Path:
+    """Two answers on one picture, each with a text beside it."""
+    folder = write_corpus(tmp_path / "pictures", [line("r1", "fine", {"fine": False}), line("r2", "wrong", {"wrong": True})])
+    page().save(folder / "evidence" / "page.png")
+    lines = [json.loads(one) for one in (folder / "responses.jsonl").read_text().splitlines()]
+    for one in lines:
+        one["evidence"].append({"id": "picture", "media_type": "image/png", "uri": "file:evidence/page.png"})
+    (folder / "responses.jsonl").write_text("\n".join(json.dumps(one) for one in lines))
+    return folder
+
+
+def test_degraded_copies_are_measured_under_their_own_name_and_the_corpus_stays(settings: Settings, picture_corpus: Path) -> None:
+    before = {path: path.read_bytes() for path in picture_corpus.rglob("*") if path.is_file()}
+    (report,) = measured(settings, picture_corpus, degrade="dark_noise", seed=3)
+    assert (report.name, report.labels) == ("pictures+dark_noise", 2)
+    assert report.slices["quality=poor"].labels == 2
+    assert {path: path.read_bytes() for path in picture_corpus.rglob("*") if path.is_file()} == before
+    copies = list((settings.cache_dir / "degraded").rglob("*.png"))
+    assert len(copies) == 1
+    assert hashlib.sha256(copies[0].read_bytes()).hexdigest() == copies[0].stem
+
+
+def test_all_degradations_are_those_that_the_evidence_allows(settings: Settings, picture_corpus: Path) -> None:
+    reports = measured(settings, picture_corpus, degrade="all")
+    assert [report.name.partition("+")[2] for report in reports] == ["rotate5", "perspective", "blur", "half", "jpeg15", "dark_noise"]
+
+
+def test_the_same_seed_degrades_to_the_same_bytes(settings: Settings, picture_corpus: Path) -> None:
+    corpus = read_corpus(picture_corpus)
+    first, again, other = (degraded(corpus, "dark_noise", seed, settings.cache_dir) for seed in (1, 1, 2))
+    hashes = [one.records[0].evidence[1].sha256 for one in (first, again, other)]
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert first.records[0].labels == corpus.records[0].labels
+    assert first.records[0].evidence[0].media_type == "text/plain"
+
+
+def test_a_degradation_that_does_not_exist_or_does_not_apply_is_refused(
+    settings: Settings, picture_corpus: Path, corpus_folder: Path
+) -> None:
+    with pytest.raises(SettingsInvalid, match=r"melt.*rotate5.*all"):
+        measured(settings, picture_corpus, degrade="melt")
+    with pytest.raises(CorpusRefused, match="pictures has no recordings that clip could degrade"):
+        measured(settings, picture_corpus, degrade="clip")
+    with pytest.raises(CorpusRefused, match="words has no pictures or recordings"):
+        measured(settings, corpus_folder, degrade="all")
+
+
+def test_evidence_that_cannot_be_degraded_is_named(settings: Settings, picture_corpus: Path) -> None:
+    (picture_corpus / "evidence" / "page.png").write_bytes(b"no picture")
+    with pytest.raises(CorpusRefused, match=r"page\.png cannot be decoded"):
+        measured(settings, picture_corpus, degrade="blur")
+    (picture_corpus / "evidence" / "page.png").unlink()
+    with pytest.raises(CorpusRefused, match="there is no file"):
+        measured(settings, picture_corpus, degrade="blur")
 
 
 def test_overall_takes_the_highest_score_of_all_detectors(settings: Settings, corpus_folder: Path) -> None:

@@ -143,7 +143,7 @@ def picture_measures(copy: Copy) -> dict[str, float]:
 
 
 def _sharpness(grey: Grey) -> float | None:
-    """Variance of the Laplacian over variance of the levels, of the tile at the 80th percentile; None without contrast.
+    """Variance of the Laplacian over variance of the levels, of the tile at the 90th percentile; None without contrast.
 
     Pech-Pacheco et al. 2000 (ICPR, "Diatom autofocusing"), divided by the tile's variance so that contrast drops out, and by
     tiles so that a sharp subject before a soft background counts as sharp.
@@ -166,7 +166,7 @@ def _sharpness(grey: Grey) -> float | None:
     laplacian = np.concatenate([cv2.Laplacian(strip, cv2.CV_32F) for strip in strips])
     mean = cv2.resize(laplacian, tiles, interpolation=cv2.INTER_AREA)
     detail = cv2.resize(cv2.multiply(laplacian, laplacian), tiles, interpolation=cv2.INTER_AREA) - mean * mean
-    return float(np.percentile(detail[told] / contrast[told], 80))
+    return float(np.percentile(detail[told] / contrast[told], 90))
 
 
 def _noise(grey: Grey) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,11 +19,12 @@ from monitor.detect.local import LocalEngine
 from monitor.detect.wire import CATALOGUE_MODULE, CLAIMS_MODULE, Judgement, WorkerConfig, config_of
 from monitor.errors import GroundwatchError
 from monitor.evaluate.corpus import Corpus, read_corpus
+from monitor.evaluate.degraded import expanded
 from monitor.evaluate.metrics import Measure, measure
 from monitor.evaluate.report import CorpusReport, json_of, show, show_reasons
 from monitor.evaluate.results import ResultCache
 from monitor.evaluate.scoring import DetectorScores, LabelTable, detector_scores, label_table, together
-from monitor.findings import OutcomeRecord
+from monitor.findings import QUALITY_GRADES, OutcomeRecord, QualityGrade, input_quality
 from monitor.settings import Settings
 
 EXIT_DONE = 0
@@ -32,14 +33,24 @@ _COLLECT_S = 0.5
 _PROJECT = "evaluation"
 
 
-def run(folders: Sequence[Path], limit: int | None, detectors: Sequence[str] | None, as_json: bool, settings: Settings) -> int:
+def run(
+    folders: Sequence[Path],
+    limit: int | None,
+    detectors: Sequence[str] | None,
+    as_json: bool,
+    settings: Settings,
+    degrade: str | None = None,
+    seed: int = 0,
+) -> int:
     """Measure the corpora and print the result: a report on stdout, progress and refusals on stderr.
+
+    ``degrade`` measures degraded copies instead; see :func:`evaluate`.
 
     Returns 0, or 2 where a folder or a detector was refused (then nothing is measured).
     """
     aside = Console(stderr=True)
     try:
-        reports = evaluate(folders, settings, limit=limit, detectors=detectors, aside=aside)
+        reports = evaluate(folders, settings, limit=limit, detectors=detectors, aside=aside, degrade=degrade, seed=seed)
     except GroundwatchError as error:
         aside.print(f"groundwatch: {error}", highlight=False, markup=False, soft_wrap=True)
         return EXIT_REFUSED
@@ -62,21 +73,25 @@ def evaluate(
     clock: Clock | None = None,
     catalogue: str = CATALOGUE_MODULE,
     claims: str = CLAIMS_MODULE,
+    degrade: str | None = None,
+    seed: int = 0,
 ) -> list[CorpusReport]:
-    """One report a folder, in order.
+    """One report a folder, in order; with ``degrade`` one a folder and kind.
 
     Args:
         folders: labelled corpora.
         limit: only the first responses of each.
         detectors: names; by default those of the settings.
         aside: where progress is shown.
+        degrade: measure copies degraded in this way, or with ``all`` in every way that applies, as corpora ``NAME+KIND``.
+        seed: of the degradations; the same seed makes the same copies.
 
     Raises:
         CorpusRefused, SettingsInvalid: before anything is judged.
     """
     names = list(dict.fromkeys(detectors or settings.detectors))
     failures_of(names, catalogue)
-    corpora = [read_corpus(folder, limit) for folder in folders]
+    corpora = expanded([read_corpus(folder, limit) for folder in folders], degrade, seed, settings.cache_dir)
     config = config_of(settings, catalogue=catalogue, claims=claims)
     engine = LocalEngine(config, max(1, settings.workers), settings.item_timeout_s, clock or SystemClock())
     reports = []
@@ -160,14 +175,25 @@ def report_of(corpus: Corpus, outcomes: dict[str, dict[str, OutcomeRecord]]) -> 
         labels=corpus.labels,
         overall=measure(table, overall),
         detectors={name: measure(table, found) for name, found in scores.items()},
-        slices=_slices(table, overall),
+        slices=_slices(table, overall, qualities_of(corpus, outcomes.values())),
         reasons={name: found.reasons for name, found in scores.items()},
     )
 
 
-def _slices(table: LabelTable, scores: DetectorScores) -> dict[str, Measure]:
-    """Every cohort value, and every kind of hallucination against all true labels."""
+def qualities_of(corpus: Corpus, outcomes: Iterable[dict[str, OutcomeRecord]]) -> list[QualityGrade | None]:
+    """The input quality of each response, in order, as the detectors' workers measured it; None where none did."""
+    several = list(outcomes)
+    found = ([one[record.id].quality for one in several if one[record.id].quality] for record in corpus.records)
+    return [input_quality(pieces[0]) if pieces else None for pieces in found]
+
+
+def _slices(table: LabelTable, scores: DetectorScores, qualities: Sequence[QualityGrade | None]) -> dict[str, Measure]:
+    """Every cohort value, every measured input quality, and every kind of hallucination against all true labels."""
     slices = {name: measure(table, scores, rows) for name, rows in table.slices.items()}
+    for grade in QUALITY_GRADES:
+        alike = np.array([one == grade for one in qualities], dtype=bool)[table.response]
+        if alike.any():
+            slices[f"quality={grade}"] = measure(table, scores, alike)
     for kind in sorted({error for error in table.error if error is not None}):
         of_kind = np.array([error == kind for error in table.error]) & table.hallucinated
         if of_kind.any():
