@@ -15,7 +15,7 @@ from monitor.clock import MovableClock
 from monitor.detect.driver import DetectorStatus
 from monitor.errors import Conflict, NotFound, StoreUnavailable
 from monitor.evidence import EvidenceStore
-from monitor.findings import FindingRecord, OutcomeRecord
+from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, QualityProblem
 from monitor.ingest import Ingest
 from monitor.jobs.runner import JobStatus
 from monitor.metadata.database import Database
@@ -26,6 +26,7 @@ from monitor.store.rows import (
     DetectorCount,
     FacetValues,
     ListedResponse,
+    QualityCount,
     ResponseFilter,
     StoredResponse,
     TrendBucket,
@@ -112,8 +113,11 @@ def stored(identifier: str, project: str = "default") -> StoredResponse:
         currency="EUR",
         unpriced_items=1,
         fallback=None,
+        input_quality="poor",
     )
-    return StoredResponse(listed=listed, record=record, received_at=NOON, outcomes=[outcome])
+    soft = QualityProblem(name="blurred", grade="poor", text="the picture is blurred")
+    quality = [EvidenceQuality(evidence_id="photo", family="image", grade="poor", problems=(soft,), measures={"sharpness": 0.05})]
+    return StoredResponse(listed=listed, record=record, received_at=NOON, outcomes=[outcome], quality=quality)
 
 
 class RowsReader:
@@ -160,6 +164,11 @@ class RowsReader:
                 DetectorCount(detector="quote_mismatch", state="not_applicable", responses=9, flagged=0),
             ],
             detector_duration_ms={"ocr_mismatch": (10.0, 20.0)},
+            qualities=[
+                QualityCount(grade=None, responses=3, checked=0, flagged=0),
+                QualityCount(grade="poor", responses=5, checked=2, flagged=1),
+                QualityCount(grade="good", responses=2, checked=2, flagged=0),
+            ],
         )
 
     def trends(self, f: ResponseFilter, bucket_s: int) -> list[TrendBucket]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from monitor.settings import Settings
 from tests.api.conftest import Api
 from tests.conftest import NOON
 
@@ -29,6 +30,7 @@ def test_every_filter_reaches_the_store(api: Api) -> None:
         "detector": "ocr_mismatch",
         "verdict": "not_checked",
         "modality": "image",
+        "quality": "poor",
         "text": "41",
         "min_score": "0.5",
     }
@@ -51,6 +53,7 @@ def test_every_filter_reaches_the_store(api: Api) -> None:
         ("cohort=phone", "cohort"),
         ("risk=none", "risk"),
         ("verdict=clean", "verdict"),
+        ("quality=fine", "quality"),
         ("limit=0", "limit"),
         ("limit=100000", "limit"),
         ("min_score=2", "min_score"),
@@ -73,8 +76,14 @@ def test_a_response_shows_claims_evidence_outcomes_and_what_is_pending(api: Api)
     assert (note["text"], note["url"]) == ("hello", f"/v1/evidence/{note['sha256']}")
     assert (short["text"], short["url"]) == ("said inline", None)
     assert (photo["url"], photo["family"]) == (None, "image")
+    assert photo["quality"] == {
+        "grade": "poor",
+        "problems": [{"name": "blurred", "grade": "poor", "text": "the picture is blurred"}],
+        "measures": {"sharpness": 0.05},
+    }
+    assert (note["quality"], detail["row"]["input_quality"]) == (None, "poor")
     assert (detail["outcomes"][0]["claims_checked"], detail["outcomes"][0]["claims_flagged"]) == (1, 1)
-    assert detail["pending"] == ["object_hallucination", "quote_mismatch"]
+    assert detail["pending"] == [name for name in Settings.model_fields["detectors"].default if name != "ocr_mismatch"]
     assert [item["cost"] for item in detail["usage"]] == [1.0, None]
     assert detail["attributes"] == {"shop": 7}
     assert (detail["review_item"], detail["verdicts"]) == (None, [])
@@ -163,3 +172,12 @@ def test_dead_letters_are_listed_newest_first(api: Api) -> None:
     second = api.http.get(f"/v1/dead-letters?cursor={first['next']}").json()
     assert ([item["reason"] for item in second["items"]], second["next"]) == (["too wide"], None)
     assert api.http.get("/v1/dead-letters?cursor=garbage").status_code == 400
+
+
+def test_the_summary_splits_the_flagged_by_input_quality_best_first_and_unmeasured_last(api: Api) -> None:
+    split = api.http.get("/v1/summary").json()["input_quality"]
+    assert [(part["grade"], part["responses"], part["flagged"]["value"], part["flagged"]["n"]) for part in split] == [
+        ("good", 2, 0.0, 2),
+        ("poor", 5, 0.5, 2),
+        (None, 3, None, 0),
+    ]

@@ -107,6 +107,34 @@ def test_a_linked_value_that_the_window_does_not_hold_is_still_shown(opened: Ope
     assert "Workflow: gone" in text_of(app)
 
 
+def test_the_overview_splits_the_flagged_share_by_input_quality_and_leads_to_the_worst(opened: Opener) -> None:
+    app = opened("overview", range="7d")
+    text = text_of(app)
+    assert [text.index(word) for word in ("● Good", "◐ Poor", "○ Unusable", "Not measured")] == sorted(
+        text.index(word) for word in ("● Good", "◐ Poor", "○ Unusable", "Not measured")
+    )
+    (link,) = [one.proto for one in app.get("page_link") if one.proto.label == "Responses with unusable input"]
+    assert "quality=unusable" in link.query_string
+
+
+def test_only_grades_that_are_there_are_shown_and_nothing_where_none_is(fake: FastAPI, opened: Opener) -> None:
+    assert "◐ Poor" not in text_of(opened("overview", range="7d", quality="good"))
+    for number, detail in enumerate(fake.state.desk.details):
+        fake.state.desk.details[number] = detail.model_copy(update={"row": detail.row.model_copy(update={"input_quality": None})})
+    app = opened("overview", range="6h")
+    assert "Worst input" not in text_of(app)
+    assert not [header for header in app.header if header.value == "By input quality"]
+
+
+def test_the_list_is_filtered_by_input_quality(fake: FastAPI, opened: Opener) -> None:
+    app = opened("responses", range="7d", quality="unusable")
+    assert app.selectbox(key="filter_quality").value == "unusable"
+    grades = {detail.row.id: detail.row.input_quality for detail in fake.state.desk.details}
+    assert {grades[identifier] for identifier in app.dataframe[0].value["Id"]} == {"unusable"}
+    app.selectbox(key="filter_quality").select("poor").run()
+    assert app.query_params["quality"] == "poor"
+
+
 def test_a_response_named_at_the_root_is_opened(fake: FastAPI, opened: Opener) -> None:
     wanted = first_id(fake, "image-qa")
     assert wanted in text_of(opened("overview", id=wanted))
@@ -145,6 +173,15 @@ def test_a_picture_is_shown_with_the_regions_of_its_findings(fake: FastAPI, open
     assert "error: value" in text
     assert "Evidence says: “10.70”" in text
     assert picture_alts(app)[0] == "Evidence receipt.jpeg: 3 regions marked, 1 of the chosen claim"
+
+
+def test_evidence_shows_how_good_it_is_with_its_problems(fake: FastAPI, opened: Opener) -> None:
+    dark = next(detail.row.id for detail in fake.state.desk.details if detail.row.input_quality == "unusable")
+    text = text_of(opened("response", id=dark))
+    assert "Input quality: ○ Unusable" in text
+    assert "the picture is very dark (mean level 9 of 255)" in text
+    waiting = next(detail.row.id for detail in fake.state.desk.details if detail.row.input_quality is None)
+    assert "Input quality not measured" in text_of(opened("response", id=waiting))
 
 
 def test_choosing_another_claim_shows_its_findings(fake: FastAPI, opened: Opener) -> None:

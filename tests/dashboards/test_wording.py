@@ -66,3 +66,13 @@ def test_open_values_become_one_line() -> None:
         wording.fact({"n": 51, "low": 0.12345, "ok": True, "none": None, "list": [1, "a"]})
         == "n: 51, low: 0.1235, ok: yes, none: —, list: 1, a"
     )
+
+
+def test_an_inputs_grade_has_an_icon_and_a_word_and_unmeasured_is_none_of_them() -> None:
+    assert [wording.grade(name) for name in ("good", "poor", "unusable", None, "new")] == [
+        "● Good",
+        "◐ Poor",
+        "○ Unusable",
+        "Not measured",
+        "? new",
+    ]
