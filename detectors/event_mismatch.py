@@ -37,7 +37,7 @@ from detectors.contract import (
 from detectors.seeing.coco import CocoDetector
 from detectors.watching.captions import CaptionReader
 from detectors.watching.facets import Facet, described, facets_of
-from detectors.watching.looks import Describer, Viewing, Watcher
+from detectors.watching.looks import Describer, Seer, Viewing, Watcher
 from detectors.watching.verdict import Judged, fits, judge, share_inside, window_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class EventMismatch(Detector):
 
     def __init__(self, options: DetectorOptions) -> None:
         super().__init__(options)
-        self._coco: CocoDetector | None = None
+        self._coco: Seer | None = None
         self._describer: Describer | None = None
         self._without_coco = ""
         self._calibration = Calibration.load(self.name)

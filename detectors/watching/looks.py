@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from detectors.contract import EvidenceFile, Interval, Region
-from detectors.seeing.coco import CocoDetector, Sight
+from detectors.seeing.coco import Sight
 from detectors.watching.film import Outline, frames_at, outline
 from detectors.watching.scenes import Segment, plan, segments_of
 
@@ -19,6 +19,16 @@ _VIDEOS_KEPT = 8
 _LOOKS_KEPT = 120
 _COLOUR_SIZE = (160, 120)
 _DARK = 20
+
+
+class Seer(Protocol):
+    """What of :class:`detectors.seeing.coco.CocoDetector` is used here."""
+
+    version: str
+
+    def look(self, image: Image.Image) -> Sight:
+        """Everything seen in an RGB picture."""
+        ...
 
 
 class Describer(Protocol):
@@ -47,7 +57,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Viewing:
-    """What was seen of a video so far; ``looks`` rise in time."""
+    """What was seen of a video; ``looks`` rise in time."""
 
     evidence: EvidenceFile
     duration_s: float
@@ -69,7 +79,7 @@ class _Known:
 class Watcher:
     """Watches videos with what is loaded; one instance serves one thread."""
 
-    def __init__(self, coco: CocoDetector | None, describer: Describer | None) -> None:
+    def __init__(self, coco: Seer | None, describer: Describer | None) -> None:
         self._coco = coco
         self._describer = describer
         self._known: OrderedDict[str, _Known] = OrderedDict()
@@ -81,14 +91,13 @@ class Watcher:
     def watch(self, evidence: EvidenceFile, windows: Iterable[Interval]) -> Viewing:
         """The whole video by samples, densely in the claimed windows (seconds). Raises EvidenceUnreadable."""
         known = self._outlined(evidence)
-        new = [time for time in plan(known.segments, windows) if time not in known.looks]
-        if len(known.looks) + len(new) > _LOOKS_KEPT:
+        planned = plan(known.segments, windows)
+        if len(known.looks) + len(planned) > _LOOKS_KEPT:
             known.looks.clear()
-            new = list(plan(known.segments, windows))
-        for time, image in frames_at(evidence, new):
+        for time, image in frames_at(evidence, [time for time in planned if time not in known.looks]):
             known.looks[time] = self._look(time, image, _segment_at(known.segments, time).content)
-        looks = tuple(known.looks[time] for time in sorted(known.looks))
-        return Viewing(evidence, known.outline.duration_s, known.segments, looks)
+        # Only the planned ones: what an answer is told must not depend on what was asked about the video before.
+        return Viewing(evidence, known.outline.duration_s, known.segments, tuple(known.looks[time] for time in planned))
 
     def _outlined(self, evidence: EvidenceFile) -> _Known:
         known = self._known.get(evidence.sha256)

@@ -21,7 +21,7 @@ State = Literal["seen", "elsewhere", "nowhere", "unclear"]
 
 # A moment reaches so far to both sides, in seconds; a stated clock time is cut to whole seconds.
 MOMENT_S = 1.0
-APPROXIMATE_S = 3.0
+APPROXIMATE_S = 2.0
 # Sightings this close outside the window are a matter of rounding, not of another time.
 ROUNDING_S = 1.0
 SLIVER_S = 0.4
