@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from monitor import migrate
 from monitor.findings import EvidenceQuality, OutcomeRecord, QualityProblem
+from monitor.settings import Settings
+from monitor.store.client import Store
 from monitor.store.reading import Reader
 from monitor.store.rows import QualityCount
 from monitor.store.writer import Writer
@@ -105,6 +108,15 @@ def test_a_summary_splits_the_flagged_by_quality_and_leaves_none_out(reader: Rea
         "poor": QualityCount(grade="poor", responses=2, checked=2, flagged=1),
     }
     assert reader.summary(window(workflow="nobody")).qualities == []
+
+
+def test_responses_from_before_the_quality_was_kept_have_none(settings: Settings, module_store: Store) -> None:
+    migrate.downgrade(settings, "clickhouse", "0003", module_store)
+    Writer(module_store).insert_responses([full("old")], "before")
+    migrate.migrate(settings.model_copy(update={"retention_days": 36_500}), module_store)
+    found = Reader(module_store).response("default", "old")
+    assert found is not None
+    assert (found.listed.input_quality, found.quality) == (None, [])
 
 
 def test_evidence_that_arrives_late_is_measured_then(reader: Reader, writer: Writer) -> None:
