@@ -26,6 +26,7 @@ CATALOGUE: dict[str, Entry] = {
         "detectors.object_hallucination:ObjectHallucination", "lite", "names an object the picture does not show"
     ),
     "ocr_mismatch": Entry("detectors.ocr_mismatch:OcrMismatch", "lite", "gives a text, number, date or name the page does not print"),
+    "chart_mismatch": Entry("detectors.chart_mismatch:ChartMismatch", "lite", "states a value, label or trend the chart does not bear out"),
     "event_mismatch": Entry(
         "detectors.event_mismatch:EventMismatch", "lite", "tells of an event the video does not show, or at another time"
     ),

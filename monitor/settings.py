@@ -46,7 +46,8 @@ class Settings(BaseSettings):
 
     # Detecting
     detectors: tuple[str, ...] = Field(
-        ("object_hallucination", "ocr_mismatch", "quote_mismatch", "event_mismatch"), description="Detectors to run, by name."
+        ("object_hallucination", "ocr_mismatch", "quote_mismatch", "event_mismatch", "chart_mismatch"),
+        description="Detectors to run, by name.",
     )
     engine: Literal["local"] = Field("local", description="What runs the workers: local = spawned processes.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes; 0 = detection off.")

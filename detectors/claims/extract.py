@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from detectors.claims import events, objects, quotes, values
+from detectors.claims import charts, events, objects, quotes, values
 from detectors.contract import Claim
 
 Finder = Callable[[str], list[Claim]]
 
 # Which finders read an answer, by the families of its evidence.
 FINDERS: dict[str, tuple[Finder, ...]] = {
-    "image": (objects.find, values.find),
+    "image": (objects.find, values.find, charts.find),
     "video": (events.find, quotes.find_in_video),
-    "pdf": (values.find,),
+    "pdf": (values.find, charts.find),
     "audio": (quotes.find,),
     "text": (),
     "other": (),

@@ -1,0 +1,144 @@
+"""Catches statements a chart does not bear out, by recovering its values, labels and axes from print and pixels."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from detectors.calibration import Calibration
+from detectors.charting.association import Association
+from detectors.charting.chart import Chart
+from detectors.charting.features import Inspection, inspect
+from detectors.charting.recover import not_a_chart, recover
+from detectors.charting.verdict import ChartModel, chart_model, objection, support
+from detectors.charting.words import Vocabulary
+from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, not_checked
+from detectors.reading.pages import open_pages
+from detectors.reading.readers import FastReader
+
+# Charts kept ready: responses on one chart come together.
+_KEPT, _MOST_PAGES = 32, 5
+# Below this mean confidence of the reader the numbers of a chart are guesses.
+_UNCERTAIN = 0.55
+_NOTHING = "nothing in the statement can be looked up on the chart"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A chart made ready for statements, and the page it is on."""
+
+    page: int
+    chart: Chart
+    association: Association
+    vocabulary: Vocabulary
+
+
+class ChartMismatch(Detector):
+    """Holds statements about statistics against the chart they describe: values with their labels, directions, extremes.
+
+    It is wrong when a value is printed at several marks and the answer's words do not say which; when labels are tied to
+    values by arrows, braces or maps rather than by row, column or colour; when a label's words are paraphrased beyond their
+    stems; when the answer reckons (sums, differences) beyond two values. Trends without numbers are decided only where a
+    time axis is found. Pages that carry their own text (most PDFs) keep their drawings from it: it abstains there.
+    """
+
+    name: ClassVar[str] = "chart_mismatch"
+    version: ClassVar[str] = "1.0.0"
+    kinds: ClassVar[frozenset[str]] = frozenset({"trend"})
+    families: ClassVar[frozenset[str]] = frozenset({"image", "pdf"})
+    seconds_per_case: ClassVar[float] = 1.6
+
+    def __init__(self, options: DetectorOptions) -> None:
+        super().__init__(options)
+        self._reader = FastReader(options)
+        self._calibration: Calibration | None = None
+        self._model: ChartModel | None = None
+        self._sheets: OrderedDict[str, Sheet | str] = OrderedDict()
+
+    def load(self) -> None:
+        """Raises DetectorUnavailable when the reader or its weights are missing."""
+        self._reader.load()
+        self._model = chart_model()
+        self._calibration = Calibration.load(self.name)
+
+    @property
+    def weights_version(self) -> str:
+        """Version of the reader."""
+        return self._reader.version
+
+    def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
+        """One finding a claim. Raises EvidenceUnreadable when none of the evidence can be read."""
+        sheets: list[tuple[EvidenceFile, Sheet | str]] = []
+        unreadable: list[EvidenceUnreadable] = []
+        for evidence in case.evidence_of(*self.families):
+            try:
+                sheets.append((evidence, self.sheet(evidence)))
+            except EvidenceUnreadable as error:
+                unreadable.append(error)
+        if not sheets:
+            raise unreadable[0]
+        return [self._find(claim, sheets) for claim in claims]
+
+    def sheet(self, evidence: EvidenceFile) -> Sheet | str:
+        """The first chart of the evidence, or why there is none. Raises EvidenceUnreadable."""
+        if evidence.sha256 not in self._sheets:
+            self._sheets[evidence.sha256] = self._recover(evidence)
+            while len(self._sheets) > _KEPT:
+                self._sheets.popitem(last=False)
+        self._sheets.move_to_end(evidence.sha256)
+        return self._sheets[evidence.sha256]
+
+    def inspect(self, claim: Claim, sheet: Sheet) -> Inspection | None:
+        """A claim against a chart: what the model is fitted on. None where nothing in it can be looked up."""
+        return inspect(claim, sheet.chart, sheet.association, sheet.vocabulary)
+
+    def _recover(self, evidence: EvidenceFile) -> Sheet | str:
+        reading = self._reader.read(evidence)
+        _, pages = open_pages(evidence)
+        reason = "the document carries its own text, its drawings are not read"
+        for page in pages:
+            if page.number > _MOST_PAGES:
+                break
+            if page.image is None:
+                continue
+            chart = recover(reading, page.image, page.number)
+            why = not_a_chart(chart)
+            if why is None and chart.confidence >= _UNCERTAIN:
+                return Sheet(page.number, chart, Association(chart), Vocabulary(line.text for line in chart.texts))
+            reason = why or f"the chart is read too uncertainly (confidence {chart.confidence:.2f})"
+        return reason
+
+    def _find(self, claim: Claim, sheets: Sequence[tuple[EvidenceFile, Sheet | str]]) -> Finding:
+        if self._model is None:
+            raise RuntimeError(f"{self.name}: a verdict before load()")
+        if "numbers" not in claim.facts:
+            return not_checked(claim, "the statement has no number, direction or comparison")
+        cited = {place.evidence for place in claim.citations}
+        chosen = [(evidence, sheet) for evidence, sheet in sheets if evidence.id in cited] or list(sheets)
+        best: tuple[float, EvidenceFile, Sheet, Inspection] | None = None
+        reasons = []
+        for evidence, sheet in chosen:
+            if isinstance(sheet, str):
+                reasons.append(sheet)
+                continue
+            inspection = self.inspect(claim, sheet)
+            if inspection is None:
+                reasons.append(_NOTHING)
+                continue
+            raw = self._model.log_odds(inspection)
+            if best is None or raw < best[0]:
+                best = (raw, evidence, sheet, inspection)
+        return self._finding(claim, *best) if best else not_checked(claim, reasons[0])
+
+    def _finding(self, claim: Claim, raw: float, evidence: EvidenceFile, sheet: Sheet, inspection: Inspection) -> Finding:
+        if self._calibration is None:
+            raise RuntimeError(f"{self.name}: a verdict before load()")
+        score = self._calibration.apply(raw)
+        wrong = score >= self._calibration.threshold
+        seen = objection(inspection) if wrong else support(inspection)
+        place = Place(evidence.id, region=seen.region, page=sheet.page, quote=seen.quote)
+        if wrong:
+            return Finding(claim, "hallucinated", score, seen.told, place, seen.error)
+        return Finding(claim, "supported", score, seen.told, place)

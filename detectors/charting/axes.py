@@ -1,0 +1,131 @@
+"""Finds axes: numbers in a column or row whose values fall on a straight line over their positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from detectors.charting.chart import Axis
+from detectors.charting.layout import Number, Year
+from detectors.contract import Region
+from detectors.reading.lines import Line
+
+# Ticks of one axis line up to within this share of the picture, and their values to within this share of their range.
+_ALIGNED, _LINEAR = 0.018, 0.02
+_FEW, _MOST_TICKS = 3, 40
+
+
+def value_axis(numbers: Sequence[Number], labels: Sequence[Line]) -> tuple[Axis, tuple[Number, ...]] | None:
+    """The axis with most ticks and the numbers that are its ticks, or None. A column is preferred to a row of equal length."""
+    bare = [number for number in numbers if not number.own]
+    best: tuple[Axis, tuple[Number, ...]] | None = None
+    for vertical in (True, False):
+        for group in _aligned(bare, vertical):
+            found = _fit([(_along(number.region, vertical), number.value * number.factor, number) for number in group])
+            if found is None:
+                continue
+            scale, offset, residual, ticks = found
+            if len(ticks) < _FEW + 2 and _labelled(ticks, labels, vertical):
+                continue
+            # Values rise upwards and to the right; anything else is a coincidence of printed values.
+            if (scale > 0) == vertical or not _stepped(ticks, vertical):
+                continue
+            if best is None or len(ticks) > len(best[1]):
+                points = tuple((_along(tick.region, vertical), tick.value * tick.factor) for tick in ticks)
+                best = (Axis(vertical, scale, offset, residual, points, tuple(tick.line for tick in ticks)), tuple(ticks))
+    return best
+
+
+def year_axis(years: Sequence[Year]) -> Axis | None:
+    """The time axis: years in a row that rise evenly to the right (the row with most), or down a column."""
+    best: Axis | None = None
+    for vertical in (False, True):
+        for group in _aligned_years(years, vertical):
+            points = sorted((_along(year.region, vertical), float(year.value)) for year in group)
+            values = [value for _, value in points]
+            if len(points) < 2 or len(set(values)) < len(values) or values != sorted(values):
+                continue
+            x, y = np.asarray(points).T
+            scale, offset = np.polyfit(x, y, 1)
+            residual = float(np.sqrt(np.mean((scale * x + offset - y) ** 2)))
+            # Uneven survey years are placed as evenly spaced columns: then the fit is off and only the ticks themselves count.
+            if scale > 0 and (best is None or len(points) > len(best.ticks)):
+                best = Axis(vertical, float(scale), float(offset), residual, tuple(points), tuple(year.line for year in group), years=True)
+    return best
+
+
+def _along(region: Region, vertical: bool) -> float:
+    return region[1] + region[3] / 2 if vertical else region[0] + region[2] / 2
+
+
+def _edges(region: Region, vertical: bool) -> tuple[float, ...]:
+    """Where alignment shows: left edge, centre and right edge in a column, the middle in a row."""
+    x, y, w, h = region
+    return (x, x + w / 2, x + w) if vertical else (y + h / 2,)
+
+
+def _aligned(numbers: Sequence[Number], vertical: bool) -> list[list[Number]]:
+    groups: dict[tuple[int, ...], list[Number]] = {}
+    for kind in range(3 if vertical else 1):
+        for seed in numbers:
+            group = [
+                other
+                for other in numbers
+                if abs(_edges(other.region, vertical)[kind] - _edges(seed.region, vertical)[kind]) < _ALIGNED
+                and 0.6 < (other.region[3] + 1e-6) / (seed.region[3] + 1e-6) < 1.7
+            ]
+            if _FEW <= len(group) <= _MOST_TICKS:
+                groups[tuple(sorted(map(id, group)))] = group
+    return list(groups.values())
+
+
+def _aligned_years(years: Sequence[Year], vertical: bool) -> list[list[Year]]:
+    groups: dict[tuple[int, ...], list[Year]] = {}
+    for seed in years:
+        edge = _edges(seed.region, vertical)[-1]
+        group = [other for other in years if abs(_edges(other.region, vertical)[-1] - edge) < _ALIGNED]
+        groups[tuple(sorted(map(id, group)))] = group
+    return list(groups.values())
+
+
+def _fit(points: list[tuple[float, float, Number]]) -> tuple[float, float, float, list[Number]] | None:
+    """The line through two of the points that most others lie on; at least three, with values that differ."""
+    best: list[tuple[float, float, Number]] = []
+    for one, other in combinations(points, 2):
+        if abs(one[0] - other[0]) < 1e-3 or one[1] == other[1]:
+            continue
+        scale = (other[1] - one[1]) / (other[0] - one[0])
+        spread = abs(other[1] - one[1])
+        on = [point for point in points if abs(one[1] + scale * (point[0] - one[0]) - point[1]) <= _LINEAR * spread]
+        if len(on) > len(best):
+            best = on
+    if len(best) < _FEW or len({value for _, value, _ in best}) < len(best):
+        return None
+    x = np.asarray([point[0] for point in best])
+    y = np.asarray([point[1] for point in best])
+    scale, offset = np.polyfit(x, y, 1)
+    residual = float(np.sqrt(np.mean((scale * x + offset - y) ** 2)))
+    return float(scale), float(offset), residual, [number for _, _, number in best]
+
+
+def _stepped(ticks: Sequence[Number], vertical: bool) -> bool:
+    """Whether the steps between neighbours are multiples of the smallest, which has at most two leading digits (5, 20, 0.25)."""
+    values = sorted(tick.value * tick.factor for tick in ticks)
+    steps = np.diff(values)
+    smallest = float(steps.min())
+    if smallest <= 0 or np.abs(steps / smallest - np.round(steps / smallest)).max() > 0.06:
+        return False
+    digits = f"{smallest:.6g}".replace(".", "").strip("0")
+    round_step = digits in {"1", "2", "5", "25", "3", "4", "6", "15", "75", "12", "125", "8", "35", "45", "7", "9"}
+    even = abs(values[0] / smallest - round(values[0] / smallest)) < 0.06
+    return round_step and even and (len(ticks) > _FEW or digits in {"1", "2", "5", "25", "4", "3"})
+
+
+def _labelled(ticks: Sequence[Number], labels: Sequence[Line], vertical: bool) -> bool:
+    """Whether most of the numbers stand beside a label of their own, as the values of bars do."""
+    if not vertical:
+        return False
+    beside = sum(any(abs(line.middle - (tick.region[1] + tick.region[3] / 2)) < 0.5 * tick.region[3] for line in labels) for tick in ticks)
+    return beside * 2 > len(ticks)

@@ -1,0 +1,117 @@
+"""What is recovered of a chart: its texts, its values with their places and labels, its axes.
+
+Places are fractions of the picture (:data:`~detectors.contract.Region`); values are in the chart's own unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detectors.contract import Region
+from detectors.reading.lines import Line
+
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines that belong together (a wrapped label, a heading) as one text. ``colour`` (CIE Lab) is that of its ink or swatch."""
+
+    text: str
+    region: Region
+    lines: tuple[Line, ...]
+    colour: Colour | None = None
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Middle of the block in fractions of the picture."""
+        return (self.region[0] + self.region[2] / 2, self.region[1] + self.region[3] / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A label of a cell: the text, how strongly it belongs to the cell in [0, 1], and by which relation.
+
+    ``how`` is ``row``, ``column``, ``colour``, ``own`` (same line), ``heading`` or ``year``.
+    """
+
+    text: str
+    weight: float
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value of the chart with its labels.
+
+    ``uncertainty`` is half the width of the interval the true value lies in: 0 for a printed value, the pixel and axis error for a
+    ``measured`` one. ``year`` where a time axis gives it.
+    """
+
+    value: float
+    region: Region
+    unit: str | None = None
+    text: str = ""
+    contexts: tuple[Context, ...] = ()
+    colour: Colour | None = None
+    year: float | None = None
+    uncertainty: float = 0.0
+    measured: bool = False
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A calibrated axis: ``value = scale * position + offset``, position along y (``vertical``) or x, in fractions of the picture.
+
+    ``residual`` is the root mean square error of the ticks in axis units; ``ticks`` their (position, value); ``years`` for a time axis.
+    """
+
+    vertical: bool
+    scale: float
+    offset: float
+    residual: float
+    ticks: tuple[tuple[float, float], ...]
+    lines: tuple[Line, ...]
+    years: bool = False
+
+    def at(self, position: float) -> float:
+        """The value at a position."""
+        return self.scale * position + self.offset
+
+    def where(self, value: float) -> float:
+        """The position of a value."""
+        return (value - self.offset) / self.scale
+
+    @property
+    def span(self) -> float:
+        """Difference of the highest and lowest tick."""
+        values = [value for _, value in self.ticks]
+        return max(values) - min(values)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Everything read of one chart picture. ``texts`` are all lines; ``unit_factor`` what printed values are counted in (*in millions*)."""
+
+    title: tuple[Block, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    notes: tuple[Line, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    value_axis: Axis | None = None
+    year_axis: Axis | None = None
+    texts: tuple[Line, ...] = ()
+    unit_factor: float = 1.0
+    confidence: float = 0.0
+    rendered: float = 1.0
+    marks: float = 0.0
+
+    @property
+    def printed(self) -> tuple[Cell, ...]:
+        """The cells whose value is printed."""
+        return tuple(cell for cell in self.cells if not cell.measured)
+
+    @property
+    def measured(self) -> tuple[Cell, ...]:
+        """The cells whose value was measured off the picture."""
+        return tuple(cell for cell in self.cells if cell.measured)

@@ -1,0 +1,158 @@
+"""What a statement and a chart have to do with each other, as numbers a model can weigh, and what decides it for a person."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from detectors.charting.association import Association
+from detectors.charting.chart import Cell, Chart
+from detectors.charting.checking import (
+    NumberCheck,
+    check_numbers,
+    is_extreme,
+    series_direction,
+    stated_direction,
+    unknown_years,
+    wanted_extreme,
+)
+from detectors.charting.words import Vocabulary, located, words
+from detectors.claims.charts import Stated
+from detectors.contract import Claim
+
+# In model order; the meaning of each is at its computation in ``_numbers``, ``_words`` and ``_moves``.
+FEATURES = (
+    "number", "values", "absent", "absent_share", "derived", "measured", "rounded", "mean_margin", "mean_bond", "no_bond", "rival",
+    "unheld", "stray", "pointed_gap", "duplicate", "coherent", "words", "words_missing", "names_missing", "years_unknown", "counts",
+    "extreme", "extreme_label", "from_to", "series", "majority", "cells", "few_cells", "measured_chart",
+)  # fmt: skip
+
+# Below this margin the words point to another value than the stated one.
+STRAY = -0.15
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A statement held against a chart. ``values`` are in the order of :data:`FEATURES`; the rest tells a person why."""
+
+    values: tuple[float, ...]
+    checks: tuple[NumberCheck, ...]
+    years: tuple[Stated, ...]
+    missing: tuple[str, ...]
+    direction: int
+    series: int
+    series_cell: Cell | None
+    extreme_cell: Cell | None
+
+    def __getitem__(self, name: str) -> float:
+        return self.values[FEATURES.index(name)]
+
+
+def inspect(claim: Claim, chart: Chart, association: Association, vocabulary: Vocabulary) -> Inspection | None:
+    """The statement against the chart; None when it has no part that could be checked there."""
+    facts = claim.facts
+    text = claim.text
+    numbers, relations = facts["numbers"], facts["relations"]
+    checks = check_numbers(text, numbers, relations, facts["before"], association)
+    years = unknown_years(numbers, chart)
+    stems = [(text[at : at + 40].split()[0], stem) for at, stem in located(text) if not stem[0].isdigit()]
+    missing = [shown for shown, stem in stems if not vocabulary.has(stem)]
+    if not checks and not any(s.role == "year" for s in numbers) and not association.words_of(text) and not facts["labels"]:
+        return None
+    direction = stated_direction(text, checks, relations)
+    series, series_cell = series_direction(text, numbers, relations, association)
+    label_extreme, extreme_cell = _label_extreme(text, checks, relations, association)
+    found = _numbers(checks) | _words(facts["labels"], stems, missing, vocabulary)
+    found |= {
+        "years_unknown": float(len(years)),
+        "extreme": float(-min((check.extreme for check in checks), default=0)),
+        "from_to": float(-direction),
+        "series": float(-series),
+        "majority": _majority(checks, relations, text),
+        "cells": min(60.0, len(chart.cells)) / 60,
+        "few_cells": float(len(chart.cells) < 3),
+        "measured_chart": float(len(chart.printed) < 3 and bool(chart.measured)),
+        "extreme_label": float(-label_extreme),
+        "counts": float(sum(stated.role in ("count", "label", "date") for stated in numbers)),
+    }
+    return Inspection(
+        tuple(float(found[name]) for name in FEATURES),
+        tuple(checks),
+        tuple(years),
+        tuple(missing),
+        direction,
+        series,
+        series_cell,
+        extreme_cell,
+    )
+
+
+def _numbers(checks: list[NumberCheck]) -> dict[str, float]:
+    count = len(checks)
+    ways = [check.how for check in checks]
+    absent = [check for check in checks if check.how == "absent"]
+    held = [check for check in checks if check.cell is not None]
+    cells = [id(check.cell) for check in held]
+    return {
+        "number": float(count > 0),
+        "values": min(8.0, count),
+        "absent": min(4.0, len(absent)),
+        "absent_share": len(absent) / count if count else 0.0,
+        "derived": float(ways.count("derived")) / max(1, count),
+        "measured": float(ways.count("measured")) / max(1, count),
+        "rounded": float(ways.count("rounded")) / max(1, count),
+        "mean_margin": sum(check.margin for check in held) / len(held) if held else 0.0,
+        "mean_bond": sum(min(1.5, check.bond) for check in held) / len(held) if held else 0.7,
+        "no_bond": sum(check.bond < 0.1 for check in held) / max(1, count),
+        "rival": max((min(1.5, check.rival) for check in checks), default=0.0),
+        "pointed_gap": max((check.gap for check in absent), default=0.0),
+        "duplicate": float(len(cells) - len(set(cells))),
+        "unheld": max((min(1.5, check.rival) for check in checks if check.cell is None), default=0.0),
+        "stray": max((min(1.5, check.rival) for check in held if check.margin < STRAY), default=0.0),
+        "coherent": _coherence([check.cell for check in held if check.cell]),
+    }
+
+
+def _coherence(cells: list[Cell]) -> float:
+    """Share of neighbouring pairs of values that have a label in common; 1 for fewer than two."""
+    pairs = list(pairwise(cells))
+    shared = [bool({context.text for context in one.contexts} & {context.text for context in other.contexts}) for one, other in pairs]
+    return sum(shared) / len(shared) if shared else 1.0
+
+
+def _words(labels: tuple[str, ...], stems: list[tuple[str, str]], missing: list[str], vocabulary: Vocabulary) -> dict[str, float]:
+    names = [stem for label in labels for stem in words(label) if not stem[0].isdigit()]
+    lost = [stem for stem in names if not vocabulary.has(stem)]
+    return {
+        "words": min(40.0, len(stems)) / 40,
+        "words_missing": len(missing) / max(1, len(stems)),
+        "names_missing": min(4.0, len(lost)),
+    }
+
+
+def _majority(checks: list[NumberCheck], relations: tuple[str, ...], text: str) -> float:
+    """1 where *majority* stands before a share under a half, -1 where before one over."""
+    if "majority" not in relations or not checks:
+        return 0.0
+    match = re.search(r"majorit|most ", text, re.IGNORECASE)
+    after = [check for check in checks if match and check.stated.span[0] > match.start()]
+    if not after:
+        return 0.0
+    return 1.0 if after[0].stated.value < 49.5 else -1.0
+
+
+def _label_extreme(text: str, checks: list[NumberCheck], relations: tuple[str, ...], association: Association) -> tuple[int, Cell | None]:
+    """For an extreme claimed of labels: 1 where one of the cells they point to is it, -1 where none is, 0 where none is pointed to."""
+    wanted = wanted_extreme(text, 0) if ("highest" in relations) != ("lowest" in relations) else None
+    if wanted is None or checks:
+        return 0, None
+    cells = association.chart.cells
+    ranked = sorted(
+        zip(association.strengths(association.nearness(text, 0, (), spread=True)), range(len(cells)), strict=True), reverse=True
+    )
+    top = [(strength, index) for strength, index in ranked if strength > 0.2 and strength > 0.75 * ranked[0][0]][:4]
+    if not top:
+        return 0, None
+    holds = any(is_extreme(cells[index], association.chart, wanted) for _, index in top)
+    return (1 if holds else -1), cells[top[0][1]]
