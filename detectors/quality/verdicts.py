@@ -77,7 +77,8 @@ def picture_problems(m: Mapping[str, float], small_side: float = SMALL_SIDE) -> 
     size = f"{m['width_px']:.0f}×{m['height_px']:.0f} px"
     if side < small_side:
         yield Problem("low_resolution", _grade(side < TINY_SIDE), f"the picture is small ({size})")
-    if m["range_levels"] < EMPTY_RANGE:
+    # Next to nothing in the dark is the dark's doing.
+    if m["range_levels"] < EMPTY_RANGE and m["light_level"] >= DARK_LIGHT_LEVEL:
         yield Problem("empty", "unusable", f"the picture shows next to nothing (its levels span {m['range_levels']:.0f} of 255)")
         return
     yield from _exposure(m)

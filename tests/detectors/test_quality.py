@@ -76,6 +76,8 @@ def test_a_dark_picture_is_poor_and_a_black_one_unusable_with_the_level_in_words
     found = picture(tmp_path, black)
     assert found.grade == "unusable"
     assert found.problems[0].text == f"the picture is very dark (mean level {found.measures['mean_level']:.0f} of 255)"
+    found = picture(tmp_path, page().point(lambda level: level * 0.04))
+    assert (found.grade, names(found)[0]) == ("unusable", "dark")
 
 
 def test_a_blurred_picture_is_poor(tmp_path: Path) -> None:
