@@ -249,3 +249,12 @@ def test_support_is_a_probability(verifier: ClipVerifier) -> None:
     assert isinstance(support, Support)
     assert 0.0 <= support.probability <= 1.0
     assert support.rival
+
+
+def test_whole_pictures_choose_among_sentences(verifier: ClipVerifier) -> None:
+    rng = random.Random(11)
+    sentences = [f"a picture of a {colour} {shape}." for colour, shape in PAIRS]
+    chances = [verifier.chances(verifier.embed(drawing(*pair, rng)), sentences) for pair in PAIRS]
+    assert all(sum(each) == pytest.approx(1.0, abs=1e-4) for each in chances)
+    right = sum(each.index(max(each)) == number for number, each in enumerate(chances))
+    assert right >= ENOUGH_ACCURACY * len(PAIRS)
