@@ -17,8 +17,10 @@ from monitor.store.rows import ResponseFilter, WindowSummary
 
 router = APIRouter(route_class=GuardedRoute, tags=["overview"])
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_MINUTE, _TEN_MINUTES, _HOUR, _DAY = 60, 600, 3600, 86_400
 MAX_POINTS = 2000
+# Bucket → the longest window that is cut into it when the caller leaves the choice.
+_BY_ITSELF = ((_MINUTE, 3 * _HOUR), (_TEN_MINUTES, 14 * _HOUR), (_HOUR, 14 * _DAY))
 
 
 @router.get("/v1/summary")
@@ -70,7 +72,7 @@ def _detectors(window: WindowSummary) -> list[DetectorSummary]:
 def get_trends(
     found: Filter,
     running: Running,
-    bucket: Annotated[Literal["auto", "60", "3600", "86400"], Query(description="Seconds, or auto.")] = "auto",
+    bucket: Annotated[Literal["auto", "60", "600", "3600", "86400"], Query(description="Seconds, or auto.")] = "auto",
 ) -> Trends:
     """The same numbers over time. A window that would need more than 2,000 buckets gets the next larger ones."""
     bucket_s = _bucket_of(found, bucket)
@@ -93,9 +95,9 @@ def get_trends(
 
 def _bucket_of(found: ResponseFilter, bucket: str) -> int:
     seconds = (found.until - found.since).total_seconds()
-    by_itself = _MINUTE if seconds <= 3 * _HOUR else _HOUR if seconds <= 14 * _DAY else _DAY
+    by_itself = next((size for size, longest in _BY_ITSELF if seconds <= longest), _DAY)
     wanted = by_itself if bucket == "auto" else int(bucket)
-    return next((size for size in (_MINUTE, _HOUR, _DAY) if size >= wanted and seconds / size <= MAX_POINTS), _DAY)
+    return next((size for size in (_MINUTE, _TEN_MINUTES, _HOUR, _DAY) if size >= wanted and seconds / size <= MAX_POINTS), _DAY)
 
 
 @router.get("/v1/facets")

@@ -70,7 +70,7 @@ def run(settings: Settings, keep: bool) -> int:
     console.print("Photographs, paper, speech and verdicts are real; the latencies, prices and times of day are made up.")
     if keep:
         console.print(
-            f"\nDashboard: [bold]http://127.0.0.1:{settings.dashboard_port}[/]   API: {api}/openapi.json\nStop it with: make stop"
+            f"\nDashboard: [bold]http://127.0.0.1:{settings.dashboard_port}/?range=6h[/]   API: {api}/openapi.json\nStop it with: make stop"
         )
     else:
         stop_running(settings)

@@ -108,7 +108,15 @@ def test_the_summary_counts_shares_over_checked_responses_only(api: Api) -> None
 
 @pytest.mark.parametrize(
     ("hours", "bucket", "wanted"),
-    [(1, "auto", 60), (24, "auto", 3600), (24 * 60, "auto", 86_400), (24, "60", 60), (24 * 30, "60", 3600), (24 * 365, "3600", 86_400)],
+    [
+        (1, "auto", 60),
+        (6, "auto", 600),
+        (24, "auto", 3600),
+        (24 * 60, "auto", 86_400),
+        (24, "60", 60),
+        (24 * 30, "60", 3600),
+        (24 * 365, "3600", 86_400),
+    ],
 )
 def test_trend_buckets_fit_their_window(api: Api, hours: int, bucket: str, wanted: int) -> None:
     times = {"since": (NOON - timedelta(hours=hours)).isoformat(), "until": NOON.isoformat(), "bucket": bucket}
