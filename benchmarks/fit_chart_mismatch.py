@@ -44,15 +44,15 @@ AGAINST = frozenset(
         *("words_missing", "names_missing", "years_unknown", "extreme", "extreme_label", "from_to", "series", "majority"),
     ]
 )
-FOR = frozenset(["mean_margin", "mean_bond", "coherent"])
+FOR = frozenset(["mean_margin", "mean_bond", "coherent", "borne_out"])
 # Contradictions too rare in the corpus to be learned from it (a handful each): the least they weigh, in log odds a contradiction.
 AT_LEAST = {"from_to": 2.5, "series": 1.5, "extreme": 0.4, "majority": 0.6}
 GROUPS = {
     "numbers": ("number", "values", "absent", "absent_share", "derived", "measured", "rounded", "pointed_gap", "duplicate", "counts"),
     "binding": ("mean_margin", "mean_bond", "no_bond", "rival", "unheld", "stray", "coherent"),
     "words": ("words", "words_missing", "names_missing", "years_unknown"),
-    "moves": ("extreme", "extreme_label", "from_to", "series", "majority"),
-    "chart": ("cells", "few_cells", "measured_chart"),
+    "moves": ("extreme", "extreme_label", "from_to", "series", "majority", "borne_out"),
+    "chart": ("cells", "few_cells"),
 }
 
 Floats = NDArray[np.float64]

@@ -21,6 +21,8 @@ _BY_EYE = 0.02
 _EPS = 1e-9
 # From this strength on the words point to one cell firmly enough to compare it with its neighbours.
 _FIRM = 0.5
+# A cell whose labels weigh less than this together is not tied to any.
+_TIED = 0.85
 _WHOLE = re.compile(
     r"\b(?:over\s+(?:time|the\s+(?:years|period|decades?))|overall|steadily|trends?|throughout|generally"
     r"|consistent(?:ly)?|continu\w+|across\s+the\s+years|gradually)\b",
@@ -105,7 +107,7 @@ def check_numbers(
 def _check_all(
     text: str, numbers: Sequence[Stated], relations: Sequence[str], before: str, association: Association, side: int
 ) -> list[NumberCheck]:
-    values = [stated for stated in numbers if stated.role == "value"]
+    values = [stated for stated in numbers if stated.role == "value" and not _names_a_label(stated, association.chart)]
     places = [stated.span[0] for stated in values]
     years = [stated for stated in numbers if stated.role == "year"]
     found = []
@@ -114,6 +116,15 @@ def _check_all(
         near = _with_years(near, at, years)
         found.append(_check(stated, near, association, relations, text, at, places))
     return found
+
+
+def _names_a_label(stated: Stated, chart: Chart) -> bool:
+    """Whether the number is part of a label (*$30,000*, *S&P 500*): three digits or more in a label's words, and no percentage."""
+    written = f"{stated.value:,.0f}"
+    if stated.unit == "%" or stated.decimals or stated.value < 100:
+        return False
+    pattern = re.compile(rf"(?<![\d.,])(?:{written}|{written.replace(',', '')})(?![\d%]|[.,]\d)")
+    return any(pattern.search(block.text) for block in (*chart.blocks, *chart.title))
 
 
 def _with_years(near: dict[str, float], at: int, years: Sequence[Stated]) -> dict[str, float]:
@@ -147,13 +158,12 @@ def _check(
             rival, pointed = strength, candidate
     if cell is None:
         how = _elsewhere(stated, association, strengths)
-    gap = (
-        min(
-            (abs(pointed.value - number) / max(abs(pointed.value), abs(number), _EPS) for number in readings_of(stated, chart)), default=1.0
-        )
-        if pointed
-        else 1.0
-    )
+    if cell is not None and sum(context.weight for context in cell.contexts) < _TIED:
+        # Nothing ties this value to a label, so that words cannot point to it.
+        bond = max(bond, 0.8 * rival)
+    gap = 1.0
+    if pointed is not None:
+        gap = min(abs(pointed.value - number) / max(abs(pointed.value), abs(number), _EPS) for number in readings_of(stated, chart))
     extreme = _extreme(cell, chart, relations, text, at, places) if cell and bond >= max(_FIRM, rival) else 0
     return NumberCheck(stated, how, max(0.0, bond), max(0.0, rival), cell, pointed, extreme, min(1.0, gap))
 

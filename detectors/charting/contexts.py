@@ -57,7 +57,7 @@ def _year_at(x: float, times: Axis | None) -> float | None:
 def _contexts(region: Region, own: str, around: Surroundings, colour: Colour | None, year: float | None) -> tuple[Context, ...]:
     """Every label of a value once, with its strongest tie."""
     found = [Context(own, 1.2, "own")] if own else []
-    rows = [block for block in around.blocks if in_row(block, region[1] + region[3] / 2, region[3])]
+    rows = _nearest_rows(around.blocks, region)
     found += [
         *_row_labels(region, rows, around),
         *_column_labels(region, rows, around),
@@ -135,6 +135,20 @@ def _parent(label: Block, blocks: Sequence[Block]) -> Block | None:
     ]
     outer = [b for b in above if b.region[0] < label.region[0] - 0.012 and label.region[0] - b.region[0] < 0.12]
     return max(outer, key=lambda b: b.region[1]) if outer else None
+
+
+def _nearest_rows(blocks: Sequence[Block], region: Region) -> list[Block]:
+    """The blocks in the row of a value; where rows stand so close that boxes overlap, only those whose lines are level with it."""
+    y = region[1] + region[3] / 2
+    rows = [(_off(block, y), block) for block in blocks if in_row(block, y, region[3])]
+    least = min((off for off, _ in rows), default=0.0)
+    return [block for off, block in rows if off <= least + 0.2 * region[3]]
+
+
+def _off(block: Block, y: float) -> float:
+    """How far a height is from the middles of a block's first to last line."""
+    top, bottom = block.lines[0].middle, block.lines[-1].middle
+    return max(top - y, y - bottom, 0.0)
 
 
 def in_row(block: Block, y: float, height: float) -> bool:

@@ -25,7 +25,7 @@ from detectors.contract import Claim
 FEATURES = (
     "number", "values", "absent", "absent_share", "derived", "measured", "rounded", "mean_margin", "mean_bond", "no_bond", "rival",
     "unheld", "stray", "pointed_gap", "duplicate", "coherent", "words", "words_missing", "names_missing", "years_unknown", "counts",
-    "extreme", "extreme_label", "from_to", "series", "majority", "cells", "few_cells", "measured_chart",
+    "extreme", "extreme_label", "from_to", "series", "majority", "borne_out", "cells", "few_cells",
 )  # fmt: skip
 
 # Below this margin the words point to another value than the stated one.
@@ -64,16 +64,20 @@ def inspect(claim: Claim, chart: Chart, association: Association, vocabulary: Vo
     series, series_cell = series_direction(text, numbers, relations, association)
     label_extreme, extreme_cell = _label_extreme(text, checks, relations, association)
     found = _numbers(checks) | _words(facts["labels"], stems, missing, vocabulary)
-    found |= {
-        "years_unknown": float(len(years)),
-        "extreme": float(-min((check.extreme for check in checks), default=0)),
-        "from_to": float(-direction),
-        "series": float(-series),
+    # Contradictions and confirmations apart: a direction that fits says far less than one that does not.
+    moves = {
+        "extreme": -min((check.extreme for check in checks), default=0),
+        "extreme_label": -label_extreme,
+        "from_to": -direction,
+        "series": -series,
         "majority": _majority(checks, relations, text),
+    }
+    found |= {name: max(0.0, float(against)) for name, against in moves.items()}
+    found |= {
+        "borne_out": float(any(against < 0 for against in moves.values())),
+        "years_unknown": float(len(years)),
         "cells": min(60.0, len(chart.cells)) / 60,
         "few_cells": float(len(chart.cells) < 3),
-        "measured_chart": float(len(chart.printed) < 3 and bool(chart.measured)),
-        "extreme_label": float(-label_extreme),
         "counts": float(sum(stated.role in ("count", "label", "date") for stated in numbers)),
     }
     return Inspection(

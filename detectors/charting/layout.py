@@ -21,6 +21,11 @@ _NOTE = re.compile(
     r"|figures may|question:|see )",
     re.IGNORECASE,
 )
+_MONTH_YEAR = re.compile(
+    r"^(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+    r"\s?['’‘`]?(?P<year>\d\d)$",
+    re.IGNORECASE,
+)
 _DATE = re.compile(
     r"^(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\b",
@@ -106,7 +111,7 @@ def arrange(lines: Sequence[Line]) -> Layout:
 def numbers_of(line: Line) -> tuple[list[Number], Line | None]:
     """The values a line consists of or ends or begins with, and what is left of it as a label."""
     text = line.text.strip()
-    matches = [match for match in _VALUE.finditer(text) if not _bound(match)]
+    matches = [match for match in _VALUE.finditer(text) if not _bound(match) and not _dated(match)]
     if not matches or _RANGE.search(text) or _DATE.match(text):
         return [], line
     left_over = _VALUE.sub(" ", text)
@@ -132,7 +137,7 @@ def years_of(line: Line) -> list[Year]:
     position = 0
     for word in words:
         position = line.text.find(word, position)
-        match, short = _YEAR.match(word), _SHORT_YEAR.match(word)
+        match, short = _YEAR.match(word), _SHORT_YEAR.match(word) or _MONTH_YEAR.match(line.text)
         if match:
             value = int(match["year"])
         elif short:
@@ -141,6 +146,8 @@ def years_of(line: Line) -> list[Year]:
             value = found[-1].value // 100 * 100 + int(word)
         else:
             return []
+        if short and _MONTH_YEAR.match(line.text):
+            return [Year(value, line.region, line)]
         found.append(Year(value, part_of(line, position, position + len(word)), line))
         position += len(word)
     return found
@@ -155,6 +162,11 @@ def factor_of(words: str) -> float:
     """What printed values are counted in, where a title says so (*in millions*)."""
     match = re.search(r"\b(?:in|u\.?s\.? dollars?,?)\s+(?:u\.?s\.?\s+)?(thousand|million|billion|trillion)s?\b", words, re.IGNORECASE)
     return _FACTORS[match.group(1).lower()] if match else 1.0
+
+
+def _dated(match: re.Match[str]) -> bool:
+    """Whether the number is a year inside other words."""
+    return not match["unit"] and not match["money"] and bool(_YEAR.match(match["number"]))
 
 
 def _bound(match: re.Match[str]) -> bool:

@@ -95,12 +95,13 @@ _THINGS = re.compile(
     re.IGNORECASE,
 )
 _LABEL_NUMBER = re.compile(
-    r"^\s*(?:[-–]\s*\d|\+|(?:and|or)\s+(?:older|over|above|under|younger|more|less)"
+    r"^\s*(?:k?\s?[-–]\s*[<>]?\$?\d|k?\s?\+|(?:and|or)\s+(?:older|over|above|under|younger|more|less)"
     r"|(?:to\s+\d+[\s-]+)?years?[\s-]old|th\b|st\b|nd\b|rd\b)",
     re.IGNORECASE,
 )
 _LABEL_BEFORE = re.compile(
-    r"(?:\b(?:ages?|aged|question|q|figure|table|wave|top|version|covid|g)\s*[-.]?|\d\s?[-–]|\bages?\s+\d+\s+(?:to|and))\s*$", re.IGNORECASE
+    r"(?:\b(?:ages?|aged|question|q|figure|table|wave|top|version|covid|g)\s*[-.]?|\d\s?[-–]|\bages?\s+\d+\s+(?:to|and)|[<>≤≥]\s*\$?)\s*$",
+    re.IGNORECASE,
 )
 _QUOTED = re.compile(r"[\"“]([^\"”\n]{2,120})[\"”]|(?<!\w)'([^'\n]{2,120})'(?!\w)")
 _NAME = re.compile(r"(?<![.!?:\n] )(?<!^)\b[A-Z][\w'’.-]*(?:[ ](?:(?:of|and|the|in)[ ])?[A-Z][\w'’.-]*)*")

@@ -1,0 +1,105 @@
+"""Draws charts with Pillow, and writes the readings a reader would make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from detectors.reading.lines import Line, Reading
+
+SIZE = (800, 560)
+BLUE, ORANGE, GREY = (31, 90, 150), (225, 135, 20), (120, 120, 120)
+Written = tuple[str, float, float]
+
+
+class Sketch:
+    """A picture and what is written on it, so that a test can use either the real reader or a perfect one."""
+
+    def __init__(self, title: str) -> None:
+        self.image = Image.new("RGB", SIZE, "white")
+        self.draw = ImageDraw.Draw(self.image)
+        self.lines: list[Line] = []
+        self.write(title, 20, 14, 26)
+
+    def write(self, text: str, x: float, y: float, size: int = 20, colour: tuple[int, int, int] = (20, 20, 20)) -> None:
+        """Text with its top left corner at (x, y) in pixels."""
+        font = ImageFont.load_default(size)
+        self.draw.text((x, y), text, fill=colour, font=font)
+        left, top, right, bottom = self.draw.textbbox((x, y), text, font=font)
+        region = (left / SIZE[0], top / SIZE[1], (right - left) / SIZE[0], (bottom - top) / SIZE[1])
+        self.lines.append(Line(text, 0.99, region))
+
+    def reading(self) -> Reading:
+        """Every line as written."""
+        return Reading(tuple(self.lines), "written")
+
+    def save(self, path: Path) -> Path:
+        """The picture as PNG."""
+        self.image.save(path)
+        return path
+
+
+def bars_with_values(rows: Sequence[tuple[str, int, int]] = (("Women", 62, 31), ("Men", 48, 44), ("Retired", 71, 22))) -> Sketch:
+    """Two stacked bars a category, their values printed on them, and headings in the colours of the series."""
+    sketch = Sketch("Support for the new library")
+    sketch.write("Favor", 260, 80, 20, BLUE)
+    sketch.write("Oppose", 560, 80, 20, ORANGE)
+    for number, (name, favor, oppose) in enumerate(rows):
+        y = 130 + 80 * number
+        sketch.write(name, 60, y + 8)
+        sketch.draw.rectangle((200, y, 200 + 4.6 * favor, y + 40), fill=BLUE)
+        sketch.draw.rectangle((200 + 4.6 * favor, y, 200 + 4.6 * (favor + oppose), y + 40), fill=ORANGE)
+        sketch.write(str(favor), 200 + 2.3 * favor, y + 8, 20, (255, 255, 255))
+        sketch.write(str(oppose), 200 + 4.6 * favor + 2.3 * oppose, y + 8, 20, (255, 255, 255))
+    sketch.write("Source: Survey of adults, May 2020.", 20, 520, 16, GREY)
+    return sketch
+
+
+def bars_on_an_axis(values: Sequence[tuple[str, float]] = (("Apples", 40), ("Pears", 25), ("Plums", 75), ("Cherries", 60))) -> Sketch:
+    """One column a category against an axis from 0 to 80; no value is printed."""
+    sketch = Sketch("Fruit sold in tons")
+    for tick in (0, 20, 40, 60, 80):
+        y = 460 - 4.5 * tick
+        sketch.write(str(tick), 40, y - 12)
+        sketch.draw.line((90, y, 760, y), fill=(225, 225, 225))
+    for number, (name, value) in enumerate(values):
+        x = 140 + 160 * number
+        sketch.draw.rectangle((x, 460 - 4.5 * value, x + 80, 460), fill=BLUE)
+        sketch.write(name, x + 4, 475)
+    return sketch
+
+
+def line_over_years(values: Sequence[tuple[int, float]] = ((2000, 60), (2005, 48), (2010, 35), (2015, 22))) -> Sketch:
+    """One falling line over four years against an axis from 0 to 80; no value is printed."""
+    sketch = Sketch("Households with a landline (%)")
+    for tick in (0, 20, 40, 60, 80):
+        y = 460 - 4.5 * tick
+        sketch.write(str(tick), 40, y - 12)
+        sketch.draw.line((90, y, 760, y), fill=(225, 225, 225))
+    points = [(120 + 38 * (year - 2000), 460 - 4.5 * value) for year, value in values]
+    sketch.draw.line(points, fill=BLUE, width=5)
+    for (year, _), (x, _) in zip(values, points, strict=True):
+        sketch.write(str(year), x - 24, 475)
+    return sketch
+
+
+def photograph() -> Sketch:
+    """A picture of many colours with a few words on it: no chart."""
+    sketch = Sketch("LAKE 40%")
+    base = Image.effect_noise(SIZE, 90).convert("RGB")
+    gradient = Image.linear_gradient("L").resize(SIZE)
+    sketch.image.paste(Image.merge("RGB", (base.getchannel(0), gradient, gradient.rotate(90).resize(SIZE))), (0, 60))
+    sketch.write("OPEN 24 HOURS", 300, 300, 40, (255, 255, 255))
+    sketch.write("SALE 30% OFF", 300, 400, 40, (255, 255, 255))
+    return sketch
+
+
+def receipt() -> Sketch:
+    """Black print on white with amounts in a column: no marks, no chart."""
+    sketch = Sketch("ORCHARD LANE GROCERS")
+    for number, (name, amount) in enumerate((("APPLES", "12.40"), ("FLOUR", "8.75"), ("TOTAL", "21.15"), ("CASH", "30.00"))):
+        sketch.write(name, 60, 100 + 60 * number)
+        sketch.write(amount, 600, 100 + 60 * number)
+    return sketch

@@ -1,0 +1,203 @@
+"""The chart detector: verdicts, kinds of error, places and abstentions, on written readings and through the real reader."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from detectors.chart_mismatch import ChartMismatch
+from detectors.charting.features import FEATURES
+from detectors.charting.verdict import chart_model
+from detectors.claims import extract
+from detectors.contract import Case, Claim, DetectorOptions, EvidenceFile, EvidenceUnreadable, Outcome
+from detectors.reading.lines import Line, Reading
+from tests.detectors.charts_drawn import Sketch, bars_on_an_axis, bars_with_values, line_over_years, photograph, receipt
+from tests.detectors.test_ocr_pages import write_pdf
+
+OPTIONS = DetectorOptions(device="cpu", threads=1)
+
+
+class WrittenReader:
+    """Knows each picture by heart."""
+
+    version = "written"
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Reading] = {}
+
+    def load(self) -> None:
+        pass
+
+    def read(self, evidence: EvidenceFile) -> Reading:
+        if evidence.id not in self.pages:
+            raise EvidenceUnreadable(evidence.id, "it is not a picture of a known format")
+        return self.pages[evidence.id]
+
+
+class Bench:
+    """A detector with a written reader, and cases for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.reader = WrittenReader()
+        self.detector = ChartMismatch(OPTIONS)
+        self.detector._reader = self.reader  # type: ignore[assignment]
+        self.detector.load()
+
+    def evidence(self, name: str, sketch: Sketch) -> EvidenceFile:
+        path = sketch.save(self.folder / f"{name}.png")
+        self.reader.pages[name] = sketch.reading()
+        return EvidenceFile(name, "image/png", path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+    def outcome(self, answer: str, *evidence: EvidenceFile) -> Outcome:
+        return self.detector.detect([Case("r", answer, extract(answer, {e.family for e in evidence}), evidence)])[0]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_printed_value_under_its_label_is_supported_at_its_bar(bench: Bench) -> None:
+    outcome = bench.outcome("Among women, 62% favor the library.", bench.evidence("chart", bars_with_values()))
+    (finding,) = outcome.findings
+    assert (outcome.state, finding.verdict) == ("judged", "supported")
+    assert finding.place is not None
+    assert finding.place.region is not None
+    assert finding.place.quote == "62"
+    x, y, width, height = finding.place.region
+    assert 200 / 800 < x + width / 2 < 490 / 800
+    assert 130 / 560 < y + height / 2 < 170 / 560
+    assert "62" in finding.explanation
+    assert "Women" in finding.explanation
+
+
+def test_a_value_of_another_bar_is_a_wrong_label(bench: Bench) -> None:
+    chart = bench.evidence("chart", bars_with_values())
+    right = bench.outcome("Among men, 48% favor the library.", chart).findings[0]
+    swapped = bench.outcome("Among men, 71% favor the library.", chart).findings[0]
+    assert swapped.score is not None
+    assert right.score is not None
+    assert swapped.score > right.score
+    assert swapped.verdict == "hallucinated"
+    assert swapped.error == "label"
+    assert "Retired" in swapped.explanation
+
+
+def test_a_value_the_chart_does_not_print_is_a_wrong_value_at_the_bar_meant(bench: Bench) -> None:
+    (finding,) = bench.outcome("Among retired respondents, 83% favor the library.", bench.evidence("chart", bars_with_values())).findings
+    assert (finding.verdict, finding.error) == ("hallucinated", "value")
+    assert finding.place is not None
+    assert finding.place.quote == "71"
+    assert "71" in finding.explanation
+
+
+def test_a_direction_against_the_answers_own_numbers_is_a_wrong_trend(bench: Bench) -> None:
+    (finding,) = bench.outcome(
+        "Support increased from 62% among women to 48% among men.", bench.evidence("chart", bars_with_values())
+    ).findings
+    assert (finding.verdict, finding.error) == ("hallucinated", "trend")
+
+
+def test_a_trend_against_the_measured_line_is_flagged_and_the_right_one_is_not(bench: Bench) -> None:
+    chart = bench.evidence("chart", line_over_years())
+    wrong = bench.outcome("The share of households with a landline increased between 2000 and 2015.", chart).findings[0]
+    right = bench.outcome("The share of households with a landline decreased between 2000 and 2015.", chart).findings[0]
+    assert (wrong.verdict, wrong.error) == ("hallucinated", "trend")
+    assert right.verdict == "supported"
+
+
+def test_a_bar_without_a_printed_value_is_measured(bench: Bench) -> None:
+    chart = bench.evidence("chart", bars_on_an_axis())
+    right = bench.outcome("The chart shows that 75 tons of plums and 40 tons of apples were sold.", chart).findings[0]
+    wrong = bench.outcome("The chart shows that 31 tons of plums and 40 tons of apples were sold.", chart).findings[0]
+    assert right.verdict == "supported"
+    assert "measures about" in right.explanation
+    assert wrong.score is not None
+    assert right.score is not None
+    assert wrong.score > right.score + 0.2
+
+
+@pytest.mark.parametrize("sketch", [photograph(), receipt()])
+def test_other_pictures_are_abstained_on(bench: Bench, sketch: Sketch) -> None:
+    outcome = bench.outcome("About 40% of the visitors came in 2010.", bench.evidence("picture", sketch))
+    assert outcome.state == "abstained"
+    assert "the picture" in str(outcome.reason)
+    assert all(finding.score is None for finding in outcome.findings)
+
+
+def test_a_statement_with_nothing_to_look_up_is_not_checked(bench: Bench) -> None:
+    answer = "Overall, the trend is unlikely to stop rising. About 62% of women favor it."
+    findings = bench.outcome(answer, bench.evidence("chart", bars_with_values())).findings
+    assert [finding.verdict for finding in findings] == ["not_checked", "supported"]
+    assert "nothing in the statement" in str(findings[0].reason)
+
+
+def test_a_callers_statement_without_figures_is_not_checked(bench: Bench) -> None:
+    chart = bench.evidence("chart", bars_with_values())
+    given = Claim("g", "People like it.", None, "trend", given=True)
+    (finding,) = bench.detector.judge(Case("r", "", (given,), (chart,)), [given])
+    assert finding.verdict == "not_checked"
+
+
+def test_an_uncertain_reading_is_abstained_on(bench: Bench) -> None:
+    chart = bench.evidence("chart", bars_with_values())
+    faint = tuple(Line(line.text, 0.4, line.region) for line in bench.reader.pages["chart"].lines)
+    bench.reader.pages["chart"] = Reading(faint, "written")
+    outcome = bench.outcome("Among women, 62% favor the library.", chart)
+    assert outcome.state == "abstained"
+    assert "too uncertainly" in str(outcome.reason)
+
+
+def test_a_corrupt_picture_makes_it_abstain(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "broken.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    outcome = bench.outcome("About 62% of women favor it.", EvidenceFile("broken", "image/png", path, "0" * 64))
+    assert outcome.state == "abstained"
+    assert "not a picture" in str(outcome.reason)
+
+
+def test_a_pdf_with_its_own_text_is_abstained_on(bench: Bench, tmp_path: Path) -> None:
+    path = write_pdf(tmp_path / "report.pdf", [[(20, 250, "Support 62 percent"), (20, 200, "Opposition 31 percent")]])
+    bench.reader.pages["report"] = bars_with_values().reading()
+    evidence = EvidenceFile("report", "application/pdf", path, hashlib.sha256(path.read_bytes()).hexdigest())
+    outcome = bench.outcome("About 62% support it.", evidence)
+    assert outcome.state == "abstained"
+    assert "own text" in str(outcome.reason)
+
+
+def test_among_several_charts_the_one_that_bears_the_statement_out_counts(bench: Bench) -> None:
+    first = bench.evidence("first", bars_on_an_axis())
+    second = bench.evidence("second", bars_with_values())
+    (finding,) = bench.outcome("Among women, 62% favor the library.", first, second).findings
+    assert finding.verdict == "supported"
+    assert finding.place is not None
+    assert finding.place.evidence == "second"
+
+
+def test_the_shipped_model_fits_this_code_and_contradictions_weigh_against_a_statement() -> None:
+    model = chart_model()
+    weights = dict(zip(FEATURES, model.weights, strict=True))
+    assert all(weights[name] > 0 for name in ("from_to", "series", "absent_share", "extreme"))
+    assert weights["mean_margin"] <= 0
+
+
+@pytest.mark.models
+def test_drawn_charts_are_judged_through_the_real_reader(tmp_path: Path) -> None:
+    detector = ChartMismatch(OPTIONS)
+    detector.load()
+    assert "rapidocr" in detector.weights_version
+
+    def judged(sketch: Sketch, answer: str) -> Outcome:
+        path = sketch.save(tmp_path / f"{abs(hash(answer))}.png")
+        evidence = EvidenceFile("chart", "image/png", path, hashlib.sha256(path.read_bytes()).hexdigest())
+        return detector.detect([Case("r", answer, extract(answer, {"image"}), (evidence,))])[0]
+
+    assert judged(bars_with_values(), "Among women, 62% favor the library.").findings[0].verdict == "supported"
+    swapped = judged(bars_with_values(), "Among men, 71% favor the library.").findings[0]
+    assert (swapped.verdict, swapped.error) == ("hallucinated", "label")
+    trend = judged(line_over_years(), "The share of households with a landline increased between 2000 and 2015.").findings[0]
+    assert (trend.verdict, trend.error) == ("hallucinated", "trend")
+    assert judged(photograph(), "About 40% of the visitors came in 2010.").state == "abstained"
