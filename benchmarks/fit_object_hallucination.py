@@ -21,7 +21,7 @@ from detectors.contract import DetectorOptions, EvidenceFile
 from detectors.object_hallucination import ObjectHallucination
 
 FOLDS = 10
-FALSE_ALARM_CEILING = 0.05
+FALSE_ALARM_CEILING = 0.09
 Row = tuple[float, bool, str, str]  # raw score, hallucinated, picture, cohort
 
 
