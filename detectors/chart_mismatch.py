@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from detectors.calibration import Calibration
-from detectors.charting.association import Association
-from detectors.charting.chart import Chart
 from detectors.charting.features import Inspection, inspect
-from detectors.charting.recover import not_a_chart, recover
+from detectors.charting.sheets import Sheet, sheet_of
 from detectors.charting.verdict import ChartModel, chart_model, objection, support
-from detectors.charting.words import Vocabulary
 from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, not_checked
-from detectors.reading.pages import open_pages
 from detectors.reading.readers import FastReader
 
-# Charts kept ready: responses on one chart come together.
-_KEPT, _MOST_PAGES = 32, 5
-# Below this mean confidence of the reader the numbers of a chart are guesses.
-_UNCERTAIN = 0.55
 _NOTHING = "nothing in the statement can be looked up on the chart"
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A chart made ready for statements, and the page it is on."""
-
-    page: int
-    chart: Chart
-    association: Association
-    vocabulary: Vocabulary
 
 
 class ChartMismatch(Detector):
@@ -55,7 +35,6 @@ class ChartMismatch(Detector):
         self._reader = FastReader(options)
         self._calibration: Calibration | None = None
         self._model: ChartModel | None = None
-        self._sheets: OrderedDict[str, Sheet | str] = OrderedDict()
 
     def load(self) -> None:
         """Raises DetectorUnavailable when the reader or its weights are missing."""
@@ -83,32 +62,11 @@ class ChartMismatch(Detector):
 
     def sheet(self, evidence: EvidenceFile) -> Sheet | str:
         """The first chart of the evidence, or why there is none. Raises EvidenceUnreadable."""
-        if evidence.sha256 not in self._sheets:
-            self._sheets[evidence.sha256] = self._recover(evidence)
-            while len(self._sheets) > _KEPT:
-                self._sheets.popitem(last=False)
-        self._sheets.move_to_end(evidence.sha256)
-        return self._sheets[evidence.sha256]
+        return sheet_of(evidence, self._reader.read(evidence))
 
     def inspect(self, claim: Claim, sheet: Sheet) -> Inspection | None:
         """A claim against a chart: what the model is fitted on. None where nothing in it can be looked up."""
         return inspect(claim, sheet.chart, sheet.association, sheet.vocabulary)
-
-    def _recover(self, evidence: EvidenceFile) -> Sheet | str:
-        reading = self._reader.read(evidence)
-        _, pages = open_pages(evidence)
-        reason = "the document carries its own text, its drawings are not read"
-        for page in pages:
-            if page.number > _MOST_PAGES:
-                break
-            if page.image is None:
-                continue
-            chart = recover(reading, page.image, page.number)
-            why = not_a_chart(chart)
-            if why is None and chart.confidence >= _UNCERTAIN:
-                return Sheet(page.number, chart, Association(chart), Vocabulary(line.text for line in chart.texts))
-            reason = why or f"the chart is read too uncertainly (confidence {chart.confidence:.2f})"
-        return reason
 
     def _find(self, claim: Claim, sheets: Sequence[tuple[EvidenceFile, Sheet | str]]) -> Finding:
         if self._model is None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from detectors.calibration import Calibration
+from detectors.charting.sheets import sheet_of
 from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, Region, not_checked
 from detectors.reading.comparison import Comparison, compare, places_to_reread
 from detectors.reading.lines import Line, Reading, around
@@ -25,6 +26,7 @@ UNCERTAIN = 0.55
 REREAD_FROM = 0.3
 # What the second reading weighs; below the other mark the two readers' dispute is taken to end for the claim.
 SECOND_WEIGHT, DISPUTED = 0.65, 0.5
+LEFT = "it is part of a statement about a chart, which is left to chart_mismatch"
 _ERRORS = {"quantity": "value", "entity": "entity", "text": "label"}
 
 
@@ -36,10 +38,11 @@ class OcrMismatch(Detector):
     answer's own reckoning and not marked as such (*about*, *by*, *difference of*: those it leaves unchecked); when an
     altered day-month order still names a day that can be read from the page. A page in a script other than Latin,
     Chinese or Japanese is read poorly. It judges print, not meaning: a right number under a wrong noun passes.
+    Values and names in statements about a chart it leaves to ``chart_mismatch``.
     """
 
     name: ClassVar[str] = "ocr_mismatch"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"quantity", "entity", "text"})
     families: ClassVar[frozenset[str]] = frozenset({"image", "pdf"})
     seconds_per_case: ClassVar[float] = 1.8
@@ -74,7 +77,8 @@ class OcrMismatch(Detector):
                 unreadable.append(error)
         if not readings:
             raise unreadable[0]
-        return [self._find(claim, readings, unreadable) for claim in claims]
+        left = _left_to_charts(case, readings)
+        return [not_checked(claim, LEFT) if claim.id in left else self._find(claim, readings, unreadable) for claim in claims]
 
     def raw_score(self, claim: Claim, evidence: EvidenceFile) -> float | None:
         """The uncalibrated distance of a claim to a page, None where it is not judged: what calibration is fitted on."""
@@ -133,6 +137,19 @@ class OcrMismatch(Detector):
             return Finding(claim, "supported", score, told, place)
         error = "label" if comparison.note == "as the total" else _ERRORS[claim.kind]
         return Finding(claim, "hallucinated", score, _told_wrong(claim, comparison, region), place, error)
+
+
+def _left_to_charts(case: Case, readings: Sequence[tuple[EvidenceFile, Reading]]) -> set[str]:
+    """The values and names that are part of a statement about a chart in the evidence; words in quotes stay with this detector.
+
+    On charts values are rounded, reckoned and measured off marks, and labels paraphrased: that they are not printed so says little
+    (measured: benchmarks/TUNING.md).
+    """
+    statements = [claim.span for claim in case.claims if claim.kind == "trend" and claim.span]
+    if not statements or all(isinstance(sheet_of(evidence, reading), str) for evidence, reading in readings):
+        return set()
+    spans = [(claim.id, claim.span) for claim in case.claims if claim.span and claim.kind in ("quantity", "entity")]
+    return {name for name, span in spans if any(span[0] < end and start < span[1] for start, end in statements)}
 
 
 def _not_judged(claim: Claim, reading: Reading, comparison: Comparison) -> str | None:

@@ -17,7 +17,7 @@ from detectors.claims.charts import RELATIONS, Stated
 # How far a hedged number may be from the value, in percentage points and as a share; fractions in words are looser.
 _HEDGED_POINTS, _HEDGED_SHARE, _WORDED_POINTS = 3.0, 0.06, 5.0
 # What a measured mark may be off beyond its own uncertainty, as a share of the axis: answers read such marks by eye.
-_BY_EYE = 0.02
+_BY_EYE, _BY_EYE_HEDGED = 0.025, 0.03
 _EPS = 1e-9
 # From this strength on the words point to one cell firmly enough to compare it with its neighbours.
 _FIRM = 0.5
@@ -72,7 +72,8 @@ def agrees(stated: Stated, cell: Cell, chart: Chart) -> str | None:
         step = 10.0**-stated.decimals * (number / stated.value if stated.value else 1.0)
         if cell.measured:
             span = chart.value_axis.span if chart.value_axis else abs(cell.value)
-            if gap <= cell.uncertainty + _BY_EYE * span + 0.5 * abs(step) * (not float(number).is_integer()):
+            by_eye = _BY_EYE + (_BY_EYE_HEDGED if stated.approx else 0.0)
+            if gap <= cell.uncertainty + by_eye * span:
                 best = best or "measured"
             continue
         if gap < 1e-6 * max(1.0, abs(number)):

@@ -80,7 +80,8 @@ def not_a_chart(chart: Chart) -> str | None:
         return "the picture is not a chart (too many colours for a drawn one)"
     if chart.value_axis is None and len(chart.printed) < 2:
         return "the picture has neither an axis nor printed values"
-    if chart.marks < _MARKS:
+    if chart.marks < _MARKS and not chart.measured:
+        # A thin line covers few pixels, but it is measured.
         return "the picture has no bars, lines or other marks in colour"
     return None
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from detectors.calibration import Calibration
 from detectors.chart_mismatch import ChartMismatch
 from detectors.charting.features import FEATURES
 from detectors.charting.verdict import chart_model
 from detectors.claims import extract
 from detectors.contract import Case, Claim, DetectorOptions, EvidenceFile, EvidenceUnreadable, Outcome
+from detectors.ocr_mismatch import LEFT, OcrMismatch
 from detectors.reading.lines import Line, Reading
 from tests.detectors.charts_drawn import Sketch, bars_on_an_axis, bars_with_values, line_over_years, photograph, receipt
 from tests.detectors.test_ocr_pages import write_pdf
@@ -182,6 +184,23 @@ def test_the_shipped_model_fits_this_code_and_contradictions_weigh_against_a_sta
     weights = dict(zip(FEATURES, model.weights, strict=True))
     assert all(weights[name] > 0 for name in ("from_to", "series", "absent_share", "extreme"))
     assert weights["mean_margin"] <= 0
+
+
+def test_ocr_mismatch_leaves_values_on_a_chart_and_judges_words_in_quotes(bench: Bench) -> None:
+    answer = "Among women, 62% favor the library, up from 57.3% before. The sign reads 'SUPPORT FOR THE NEW MUSEUM'."
+    chart, page = bench.evidence("chart", bars_with_values()), bench.evidence("page", receipt())
+    reader = OcrMismatch(OPTIONS)
+    reader._fast = bench.reader  # type: ignore[assignment]
+    reader._calibration = Calibration.load(reader.name)
+    claims = extract(answer, {"image"})
+    on_chart, on_page = (
+        reader.judge(Case("r", answer, claims, (e,)), reader.claims_for(Case("r", answer, claims, (e,)))) for e in (chart, page)
+    )
+    left = {finding.claim.text for finding in on_chart if finding.reason == LEFT}
+    assert {"62%", "57.3%"} <= left
+    (words,) = [finding for finding in on_chart if finding.claim.kind == "text"]
+    assert words.verdict == "hallucinated"
+    assert all(finding.reason != LEFT for finding in on_page)
 
 
 @pytest.mark.models

@@ -1,0 +1,66 @@
+"""Finds the chart in a piece of evidence and keeps it ready for statements, shared by the detectors of one process."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from detectors.charting.association import Association
+from detectors.charting.chart import Chart
+from detectors.charting.recover import not_a_chart, recover
+from detectors.charting.words import Vocabulary
+from detectors.contract import EvidenceFile
+from detectors.reading.lines import Reading
+from detectors.reading.pages import open_pages
+
+# Charts kept ready: responses on one chart come together.
+_KEPT, _MOST_PAGES = 64, 5
+# Below this mean confidence of the reader the numbers of a chart are guesses.
+_UNCERTAIN = 0.55
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A chart made ready for statements, and the page it is on."""
+
+    page: int
+    chart: Chart
+    association: Association
+    vocabulary: Vocabulary
+
+
+_sheets: OrderedDict[tuple[str, str], Sheet | str] = OrderedDict()
+_lock = threading.Lock()
+
+
+def sheet_of(evidence: EvidenceFile, reading: Reading) -> Sheet | str:
+    """The first chart among the evidence's pages, or why there is none. Raises EvidenceUnreadable."""
+    # The number of lines tells readings of one picture apart where tests write their own.
+    key = (evidence.sha256, f"{reading.reader}/{len(reading.lines)}/{reading.confidence:.4f}")
+    with _lock:
+        if key in _sheets:
+            _sheets.move_to_end(key)
+            return _sheets[key]
+    found = _recover(evidence, reading)
+    with _lock:
+        _sheets[key] = found
+        while len(_sheets) > _KEPT:
+            _sheets.popitem(last=False)
+    return found
+
+
+def _recover(evidence: EvidenceFile, reading: Reading) -> Sheet | str:
+    _, pages = open_pages(evidence)
+    reason = "the document carries its own text, its drawings are not read"
+    for page in pages:
+        if page.number > _MOST_PAGES:
+            break
+        if page.image is None:
+            continue
+        chart = recover(reading, page.image, page.number)
+        why = not_a_chart(chart)
+        if why is None and chart.confidence >= _UNCERTAIN:
+            return Sheet(page.number, chart, Association(chart), Vocabulary(line.text for line in chart.texts))
+        reason = why or f"the chart is read too uncertainly (confidence {chart.confidence:.2f})"
+    return reason
