@@ -90,9 +90,13 @@ class Client:
         self._http.close()
 
     def log_response(
-        self, record: ResponseRecord | None = None, *, files: Mapping[str, Path | str | bytes] | None = None, **fields: Any
+        self,
+        record: ResponseRecord | Mapping[str, Any] | None = None,
+        *,
+        files: Mapping[str, Path | str | bytes] | None = None,
+        **fields: Any,
     ) -> ItemReply:
-        """Log one response, given as a record or as its fields.
+        """Log one response, given as a record, as a mapping of its fields, or as keyword arguments.
 
         Among the fields ``answer`` and ``question`` may be plain text, and ``time`` is now unless it is given.
         ``files`` gives evidence, by its id, as a path or as bytes: it is uploaded and referenced by its hash. A path
@@ -105,8 +109,8 @@ class Client:
             ClientError: the sidecar cannot be reached or did not take it now.
         """
         if (record is None) == (not fields):
-            raise RecordInvalid("$", "needs either a record or its fields", "Pass a ResponseRecord, or keyword arguments")
-        whole = _record_of(fields, files or {}) if record is None else record
+            raise RecordInvalid("$", "needs either a record or its fields", "Pass a ResponseRecord, a mapping, or keyword arguments")
+        whole = record if isinstance(record, ResponseRecord) else _record_of(record or fields, files or {})
         sent = self.with_files(whole, files or {})
         item = self.send([sent]).items[0]
         if item.status == "refused":

@@ -65,7 +65,7 @@ def test_a_response_with_a_file_is_logged_and_both_come_back(sidecar: Sidecar, c
 def test_logging_the_same_again_changes_nothing(client: Client) -> None:
     given = {"id": "c-2", "workflow": "qa", "answer": "x"}
     first = client.log_response(**given, files={"note": b"hello"}, evidence=[{"id": "note", "media_type": "text/plain"}])
-    second = client.log_response(**given, files={"note": b"hello"}, evidence=[{"id": "note", "media_type": "text/plain"}])
+    second = client.log_response(given | {"evidence": [{"id": "note", "media_type": "text/plain"}]}, files={"note": b"hello"})
     assert (first.status, second.status) == ("accepted", "duplicate")
 
 
