@@ -26,7 +26,6 @@ from detectors.contract import (
     Claim,
     Detector,
     DetectorOptions,
-    DetectorUnavailable,
     EvidenceFile,
     EvidenceUnreadable,
     Finding,
@@ -34,7 +33,7 @@ from detectors.contract import (
     Place,
     not_checked,
 )
-from detectors.seeing.coco import CocoDetector
+from detectors.seeing.verifiers import open_verifiers
 from detectors.watching.captions import CaptionReader
 from detectors.watching.facets import Facet, described, facets_of
 from detectors.watching.looks import Describer, Seer, Viewing, Watcher
@@ -85,22 +84,8 @@ class EventMismatch(Detector):
 
     def load(self) -> None:
         """Load the COCO detector, and CLIP where it is configured. One of them is enough."""
-        if self.options.clip_model or self.options.clip_pretrained:
-            from detectors.seeing.clip import ClipVerifier
-
-            self._describer = ClipVerifier.open(self.options, self.name)
-        try:
-            self._coco = CocoDetector.open(self.options.object_model, self.name, self.options.threads)
-        except ModuleNotFoundError as error:
-            self._miss_coco(DetectorUnavailable(self.name, f"Python package {error.name}", "pip install 'groundwatch[lite]'"))
-        except DetectorUnavailable as error:
-            self._miss_coco(error)
+        self._coco, self._describer, self._without_coco = open_verifiers(self.options, self.name)
         self._watcher = Watcher(self._coco, self._describer)
-
-    def _miss_coco(self, error: DetectorUnavailable) -> None:
-        if self._describer is None or self.options.object_model:
-            raise error
-        self._without_coco = str(error)
 
     @property
     def weights_version(self) -> str:

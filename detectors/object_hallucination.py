@@ -21,7 +21,6 @@ from detectors.contract import (
     Claim,
     Detector,
     DetectorOptions,
-    DetectorUnavailable,
     EvidenceFile,
     EvidenceUnreadable,
     Finding,
@@ -31,6 +30,7 @@ from detectors.contract import (
 )
 from detectors.pictures import open_picture
 from detectors.seeing.coco import Box, CocoDetector, Sight, iou, share_within
+from detectors.seeing.verifiers import open_verifiers
 from detectors.seeing.vocabulary import meaning_of, words
 
 if TYPE_CHECKING:
@@ -86,21 +86,7 @@ class ObjectHallucination(Detector):
 
     def load(self) -> None:
         """Load the COCO detector, and CLIP where it is configured. One of them is enough."""
-        if self.options.clip_model or self.options.clip_pretrained:
-            from detectors.seeing.clip import ClipVerifier
-
-            self._clip = ClipVerifier.open(self.options, self.name)
-        try:
-            self._coco = CocoDetector.open(self.options.object_model, self.name, self.options.threads)
-        except ModuleNotFoundError as error:
-            self._miss_coco(DetectorUnavailable(self.name, f"Python package {error.name}", "pip install 'groundwatch[lite]'"))
-        except DetectorUnavailable as error:
-            self._miss_coco(error)
-
-    def _miss_coco(self, error: DetectorUnavailable) -> None:
-        if self._clip is None or self.options.object_model:
-            raise error
-        self._without_coco = str(error)
+        self._coco, self._clip, self._without_coco = open_verifiers(self.options, self.name)
 
     @property
     def weights_version(self) -> str:
