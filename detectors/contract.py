@@ -115,6 +115,22 @@ class EvidenceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingEvidence:
+    """A piece of evidence the response names and the case had to be built without; ``problem`` is a sentence for a person.
+
+    ``position`` counts all evidence of the response from 0. ``altered`` when the bytes are there and are not those
+    the response names by their hash.
+    """
+
+    id: str
+    family: str
+    problem: str
+    title: str | None = None
+    position: int = 0
+    altered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One response to look at. Labels and attributes of the record are never part of it."""
 
@@ -125,6 +141,7 @@ class Case:
     question: str | None = None
     risk: str = "assistive"
     workflow: str = ""
+    missing: tuple[MissingEvidence, ...] = ()
 
     def evidence_of(self, *families: str) -> tuple[EvidenceFile, ...]:
         """The evidence of these families, in order; reference voices are left out."""
@@ -200,6 +217,8 @@ class Detector(ABC):
 
     ``name`` is the catalogue key, ``version`` changes whenever a verdict could, ``kinds`` are the claim kinds it
     judges, ``families`` the evidence it reads, ``seconds_per_case`` its typical cost on one CPU core (for budgets).
+    ``accounts_for_missing`` is True where its findings already weigh that evidence is missing; the service takes back
+    what other detectors found wrong when the missing piece might have supported it.
     """
 
     name: ClassVar[str]
@@ -207,6 +226,7 @@ class Detector(ABC):
     kinds: ClassVar[frozenset[str]]
     families: ClassVar[frozenset[str]]
     seconds_per_case: ClassVar[float]
+    accounts_for_missing: ClassVar[bool] = False
 
     def __init__(self, options: DetectorOptions) -> None:
         self.options = options
@@ -231,15 +251,19 @@ class Detector(ABC):
         """The claims of the case that are this detector's business."""
         return [claim for claim in case.claims if claim.kind in self.kinds]
 
+    def concerns(self, case: Case) -> bool:
+        """Whether the case has what this detector looks at."""
+        return bool(case.evidence_of(*self.families))
+
     def detect(self, cases: Sequence[Case]) -> list[Outcome]:
         """One outcome a case, in order. Evidence that cannot be read makes the detector abstain on that case only."""
-        mine = [(case, self.claims_for(case) if case.evidence_of(*self.families) else []) for case in cases]
+        mine = [(case, self.claims_for(case) if self.concerns(case) else []) for case in cases]
         self.prepare([case for case, claims in mine if claims])
         return [self._detect_one(case, claims) for case, claims in mine]
 
     def _detect_one(self, case: Case, claims: list[Claim]) -> Outcome:
         started = time.perf_counter()
-        if not case.evidence_of(*self.families):
+        if not self.concerns(case):
             return self._outcome("not_applicable", (), f"no {' or '.join(sorted(self.families))} evidence", started)
         if not claims:
             return self._outcome("not_applicable", (), f"no {' or '.join(sorted(self.kinds))} claim in the answer", started)

@@ -8,6 +8,7 @@ GroundwatchError
 ├── BodyUnsupported        a content type or encoding nobody here reads → 415
 ├── KeyRefused             no key, an unknown key, or one whose role does not reach → 401, 403
 ├── EvidenceRefused        a blob or a reference may not be used → 4xx naming why
+│   └── EvidenceAltered    its bytes are not those the record names by hash
 ├── EvidenceMissing        no blob under that sha256
 ├── NotFound               no such response, alert, review item …
 ├── Conflict               the thing is in another state than the request needs
@@ -103,6 +104,14 @@ class EvidenceRefused(GroundwatchError):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"evidence {evidence}: {problem}. {remedy}")
+
+
+class EvidenceAltered(EvidenceRefused):
+    """The bytes of a piece of evidence are not those its record names by their hash."""
+
+    def __init__(self, evidence: str, found: str, recorded: str) -> None:
+        problem = f"its content has SHA-256 {found[:12]}…, the record says {recorded[:12]}…"
+        super().__init__(evidence, problem, "Send it again")
 
 
 class EvidenceMissing(GroundwatchError):

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from detectors.catalogue import Entry
-from detectors.contract import Detector, DetectorOptions, DetectorUnavailable, Finding, Outcome, not_checked
-from monitor.detect.cases import BuiltCase, CaseBuilder, ClaimFinders
+from detectors.contract import Case, Detector, DetectorOptions, DetectorUnavailable, Finding, Outcome, not_checked
+from monitor.detect.cases import CaseBuilder, ClaimFinders
 from monitor.detect.quality import QualityMeter, explained
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, WorkerConfig
 from monitor.errors import SettingsInvalid
@@ -112,17 +112,17 @@ class Bench:
             Exception: anything else a detector or its library raises; then nothing is known about any record.
         """
         detector = self.load(name)
-        built = [self._cases.build(record, folder) for record in records]
+        cases = [self._cases.build(record, folder) for record in records]
         started = time.perf_counter()
-        outcomes = detector.detect([one.case for one in built])
+        outcomes = detector.detect(cases)
         spent_ms = (time.perf_counter() - started) * 1000
         if len(outcomes) != len(records):
             raise ValueError(f"{name} gave {len(outcomes)} outcomes for {len(records)} cases")
         shared = _share_of_preparation(outcomes, spent_ms)
         # After the detector has read them, the files are in the page cache.
-        qualities = [self._meter.measure(one.case.evidence, one.missing) for one in built]
+        qualities = [self._meter.measure(case.evidence, case.missing) for case in cases]
         return [
-            _judgement(detector, outcome, one, shared, quality) for outcome, one, quality in zip(outcomes, built, qualities, strict=True)
+            _judgement(detector, outcome, case, shared, quality) for outcome, case, quality in zip(outcomes, cases, qualities, strict=True)
         ]
 
     def quality(self, record: ResponseRecord, folder: Path | None = None) -> tuple[EvidenceQuality, ...]:
@@ -146,10 +146,10 @@ def _share_of_preparation(outcomes: Sequence[Outcome], spent_ms: float) -> float
     return max(0.0, spent_ms - sum(outcome.duration_ms for outcome in outcomes)) / max(1, looked_at)
 
 
-def _judgement(detector: Detector, outcome: Outcome, built: BuiltCase, shared_ms: float, quality: tuple[EvidenceQuality, ...]) -> Judgement:
-    missing = [one for one in built.missing if one.family in detector.families]
-    if missing:
-        outcome = _without(outcome, detector, built, "; ".join(one.problem for one in missing))
+def _judgement(detector: Detector, outcome: Outcome, case: Case, shared_ms: float, quality: tuple[EvidenceQuality, ...]) -> Judgement:
+    missing = [one for one in case.missing if one.family in detector.families]
+    if missing and not detector.accounts_for_missing:
+        outcome = _without(outcome, detector, case, "; ".join(one.problem for one in missing))
     outcome = explained(outcome, detector.families, quality)
     return Judgement(
         state=outcome.state,
@@ -162,14 +162,14 @@ def _judgement(detector: Detector, outcome: Outcome, built: BuiltCase, shared_ms
     )
 
 
-def _without(outcome: Outcome, detector: Detector, built: BuiltCase, problem: str) -> Outcome:
+def _without(outcome: Outcome, detector: Detector, case: Case, problem: str) -> Outcome:
     """The outcome when evidence was missing: support that was found stands, its absence proves nothing."""
-    claims = detector.claims_for(built.case)
+    claims = detector.claims_for(case)
     if outcome.state == "not_applicable":
         if not claims:
             return replace(outcome, reason=f"{outcome.reason}; {problem}")
         return replace(outcome, state="abstained", findings=tuple(not_checked(claim, problem) for claim in claims), reason=problem)
-    present = {piece.id for piece in built.case.evidence}
+    present = {piece.id for piece in case.evidence}
     findings = tuple(_doubted(finding, present, problem) for finding in outcome.findings)
     judged = any(finding.score is not None for finding in findings)
     return replace(outcome, state="judged" if judged else "abstained", findings=findings, reason=problem)

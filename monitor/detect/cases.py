@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 from urllib.parse import unquote
 
-from detectors.contract import Case, Claim, EvidenceFile, Place
+from detectors.contract import Case, Claim, EvidenceFile, MissingEvidence, Place
 from monitor import records
-from monitor.errors import EvidenceMissing, EvidenceRefused
+from monitor.errors import EvidenceAltered, EvidenceMissing, EvidenceRefused
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
 from monitor.records import ResponseRecord, encode_response
 
@@ -33,23 +32,6 @@ class ClaimFinders(Protocol):
     def complete(self, given: Sequence[Claim], answer: str, families: Iterable[str]) -> tuple[Claim, ...]:
         """A caller's own claims made checkable."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A piece of evidence the case had to be built without; ``problem`` is a sentence for a person."""
-
-    evidence: str
-    family: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltCase:
-    """A case, and what it lacks."""
-
-    case: Case
-    missing: tuple[Missing, ...]
 
 
 def visible(record: ResponseRecord) -> ResponseRecord:
@@ -90,9 +72,9 @@ class CaseBuilder:
         self._references = references
         self._cache = cache
         self._max_bytes = max_bytes
-        self._built: OrderedDict[tuple[str, Path | None], BuiltCase] = OrderedDict()
+        self._built: OrderedDict[tuple[str, Path | None], Case] = OrderedDict()
 
-    def build(self, record: ResponseRecord, folder: Path | None = None) -> BuiltCase:
+    def build(self, record: ResponseRecord, folder: Path | None = None) -> Case:
         """The case of a record; ``folder`` is where its ``file:`` references begin.
 
         Raises:
@@ -111,11 +93,11 @@ class CaseBuilder:
                 self._built.popitem(last=False)
         return built
 
-    def _build(self, record: ResponseRecord, folder: Path | None) -> BuiltCase:
+    def _build(self, record: ResponseRecord, folder: Path | None) -> Case:
         files, missing = self.locate(record, folder)
         families = [_family_of(piece) for piece in record.evidence if piece.role != "reference_voice"]
         # Claims are read for the missing evidence too, so that they end as not checked instead of vanishing.
-        case = Case(
+        return Case(
             id=record.id,
             answer=record.answer.text,
             claims=self._claims(record, families),
@@ -123,21 +105,20 @@ class CaseBuilder:
             question=None if record.question is None else record.question.text,
             risk=record.risk,
             workflow=record.workflow,
+            missing=tuple(missing),
         )
-        return BuiltCase(case, tuple(missing))
 
-    def locate(self, record: ResponseRecord, folder: Path | None = None) -> tuple[list[EvidenceFile], list[Missing]]:
+    def locate(self, record: ResponseRecord, folder: Path | None = None) -> tuple[list[EvidenceFile], list[MissingEvidence]]:
         """The evidence of a record as local files, and what is not there. Raises StorageUnavailable."""
         files: list[EvidenceFile] = []
-        missing: list[Missing] = []
-        for piece in record.evidence:
-            family = _family_of(piece)
+        missing: list[MissingEvidence] = []
+        for position, piece in enumerate(record.evidence):
             try:
                 files.append(self._locate(piece, folder))
             except EvidenceMissing as error:
-                missing.append(Missing(piece.id, family, f"evidence {piece.id!r} is not stored (sha256:{error.sha256[:12]}…)"))
+                missing.append(_missing(piece, position, f"is not stored (sha256:{error.sha256[:12]}…)"))
             except EvidenceRefused as error:
-                missing.append(Missing(piece.id, family, f"evidence {piece.id!r} was not read: {error.problem}"))
+                missing.append(_missing(piece, position, f"was not read: {error.problem}", altered=isinstance(error, EvidenceAltered)))
         return files, missing
 
     def _claims(self, record: ResponseRecord, families: list[str]) -> tuple[Claim, ...]:
@@ -149,9 +130,7 @@ class CaseBuilder:
     def _locate(self, piece: records.Evidence, folder: Path | None) -> EvidenceFile:
         path, sha256 = self._read(piece, folder)
         if piece.sha256 is not None and piece.sha256 != sha256:
-            raise EvidenceRefused(
-                piece.id, f"its content has SHA-256 {sha256[:12]}…, the record says {piece.sha256[:12]}…", "Send it again"
-            )
+            raise EvidenceAltered(piece.id, sha256, piece.sha256)
         return EvidenceFile(piece.id, piece.media_type, path.absolute(), sha256, piece.role, piece.title, piece.metadata)
 
     def _read(self, piece: records.Evidence, folder: Path | None) -> tuple[Path, str]:
@@ -187,6 +166,10 @@ class CaseBuilder:
 
 def _family_of(piece: records.Evidence) -> str:
     return EvidenceFile(piece.id, piece.media_type, Path(), "").family
+
+
+def _missing(piece: records.Evidence, position: int, problem: str, *, altered: bool = False) -> MissingEvidence:
+    return MissingEvidence(piece.id, _family_of(piece), f"evidence {piece.id!r} {problem}", piece.title, position, altered)
 
 
 def _given_claim(claim: records.Claim, number: int) -> Claim:

@@ -10,9 +10,8 @@ from dataclasses import replace
 
 import msgspec
 
-from detectors.contract import EvidenceFile, Outcome
+from detectors.contract import EvidenceFile, MissingEvidence, Outcome
 from detectors.quality import Quality, measure
-from monitor.detect.cases import Missing
 from monitor.findings import EvidenceQuality, QualityProblem
 
 # A few hundred bytes each; several detectors and many responses share a source.
@@ -26,9 +25,9 @@ class QualityMeter:
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str], EvidenceQuality] = OrderedDict()
 
-    def measure(self, files: Sequence[EvidenceFile], missing: Sequence[Missing] = ()) -> tuple[EvidenceQuality, ...]:
+    def measure(self, files: Sequence[EvidenceFile], missing: Sequence[MissingEvidence] = ()) -> tuple[EvidenceQuality, ...]:
         """One entry a piece; what is missing or cannot be measured has no grade."""
-        absent = (EvidenceQuality(evidence_id=piece.evidence, family=piece.family) for piece in missing)
+        absent = (EvidenceQuality(evidence_id=piece.id, family=piece.family) for piece in missing)
         return (*(self._measured(file) for file in files), *absent)
 
     def _measured(self, file: EvidenceFile) -> EvidenceQuality:

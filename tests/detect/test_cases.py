@@ -48,9 +48,9 @@ def test_a_case_carries_the_answer_its_claims_and_evidence_as_files(builder: Cas
         )
     )
     assert built.missing == ()
-    assert (built.case.id, built.case.answer, built.case.workflow) == ("r", "two words", "test")
-    assert [(claim.id, claim.text, claim.span) for claim in built.case.claims] == [("c1", "two", (0, 3)), ("c2", "words", (4, 9))]
-    stored, inline = built.case.evidence
+    assert (built.id, built.answer, built.workflow) == ("r", "two words", "test")
+    assert [(claim.id, claim.text, claim.span) for claim in built.claims] == [("c1", "two", (0, 3)), ("c2", "words", (4, 9))]
+    stored, inline = built.evidence
     assert (stored.path.read_bytes(), stored.sha256, stored.role, stored.title) == (b"stored", kept.sha256, "transcript", "A")
     assert (inline.path.read_bytes(), inline.sha256) == (b"inline", hashlib.sha256(b"inline").hexdigest())
     assert inline.path.is_absolute()
@@ -76,7 +76,7 @@ def test_only_what_a_detector_may_see_is_visible() -> None:
 
 def test_a_callers_claims_replace_the_extracted_ones(builder: CaseBuilder) -> None:
     claim = Claim(text="words", kind="statement", citations=(Citation(evidence="doc", page=2, speaker="Ann"),))
-    (made,) = builder.build(msgspec.structs.replace(record("r", "two words"), claims=(claim,))).case.claims
+    (made,) = builder.build(msgspec.structs.replace(record("r", "two words"), claims=(claim,))).claims
     assert (made.id, made.text, made.span, made.speaker, made.given) == ("c1", "words", (4, 9), "Ann", True)
     assert (made.citations[0].evidence, made.citations[0].page) == ("doc", 2)
 
@@ -95,8 +95,9 @@ def test_evidence_that_is_missing_or_refused_is_named_and_its_claims_stay(
 ) -> None:
     built = builder.build(record("r", "words", evidence=(text(**where),)))
     assert [one.problem for one in built.missing] == [problem]
-    assert built.case.evidence == ()
-    assert [claim.text for claim in built.case.claims] == ["words"]
+    assert not built.missing[0].altered
+    assert built.evidence == ()
+    assert [claim.text for claim in built.claims] == ["words"]
 
 
 def test_evidence_uploaded_later_is_found(builder: CaseBuilder, store: EvidenceStore) -> None:
@@ -109,6 +110,7 @@ def test_evidence_uploaded_later_is_found(builder: CaseBuilder, store: EvidenceS
 def test_content_with_another_hash_than_declared_is_not_used(builder: CaseBuilder) -> None:
     built = builder.build(record("r", "words", evidence=(text(content="a", sha256=GONE),)))
     assert "its content has SHA-256" in built.missing[0].problem
+    assert built.missing[0].altered
 
 
 def test_a_corpus_file_over_the_limit_is_not_read(builder: CaseBuilder, tmp_path: Path) -> None:

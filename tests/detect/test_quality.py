@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from detectors.contract import EvidenceFile, Outcome
+from detectors.contract import EvidenceFile, MissingEvidence, Outcome
 from detectors.quality import Quality
 from monitor.detect import quality as metering
 from monitor.detect.bench import Bench
-from monitor.detect.cases import Missing
 from monitor.detect.local import LocalEngine
 from monitor.detect.quality import QualityMeter, explained
 from monitor.detect.wire import WorkerConfig
@@ -58,7 +57,7 @@ def test_what_is_missing_or_breaks_the_measuring_is_not_measured(tmp_path: Path,
         raise RuntimeError("a bug in a decoder")
 
     monkeypatch.setattr(metering, "measure", broken)
-    found = QualityMeter().measure([file(tmp_path / "a")], [Missing("gone", "image", "is not stored")])
+    found = QualityMeter().measure([file(tmp_path / "a")], [MissingEvidence("gone", "image", "is not stored")])
     assert [(one.evidence_id, one.family, one.grade) for one in found] == [("doc", "text", None), ("gone", "image", None)]
 
 
