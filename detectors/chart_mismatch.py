@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from detectors.calibration import Calibration
 from detectors.charting.features import Inspection, inspect
 from detectors.charting.sheets import Sheet, sheet_of
 from detectors.charting.verdict import ChartModel, chart_model, objection, support
@@ -33,14 +32,12 @@ class ChartMismatch(Detector):
     def __init__(self, options: DetectorOptions) -> None:
         super().__init__(options)
         self._reader = FastReader(options)
-        self._calibration: Calibration | None = None
         self._model: ChartModel | None = None
 
     def load(self) -> None:
         """Raises DetectorUnavailable when the reader or its weights are missing."""
         self._reader.load()
         self._model = chart_model()
-        self._calibration = Calibration.load(self.name)
 
     @property
     def weights_version(self) -> str:
@@ -91,10 +88,8 @@ class ChartMismatch(Detector):
         return self._finding(claim, *best) if best else not_checked(claim, reasons[0])
 
     def _finding(self, claim: Claim, raw: float, evidence: EvidenceFile, sheet: Sheet, inspection: Inspection) -> Finding:
-        if self._calibration is None:
-            raise RuntimeError(f"{self.name}: a verdict before load()")
-        score = self._calibration.apply(raw)
-        wrong = score >= self._calibration.threshold
+        score = self.calibration.apply(raw)
+        wrong = score >= self.calibration.threshold
         seen = objection(inspection) if wrong else support(inspection)
         place = Place(evidence.id, region=seen.region, page=sheet.page, quote=seen.quote)
         if wrong:

@@ -28,11 +28,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from detectors.calibration import Calibration
+
 State = Literal["judged", "abstained", "not_applicable", "failed", "sampled_out", "over_budget"]
 Verdict = Literal["supported", "hallucinated", "not_checked"]
 Region = tuple[float, float, float, float]
 Interval = tuple[float, float]
 Span = tuple[int, int]
+_DEFAULT_RISK = "assistive"
 
 
 class DetectorError(Exception):
@@ -216,7 +219,9 @@ class Detector(ABC):
     """One failure, one class. Subclasses say in their docstring when they are wrong.
 
     ``name`` is the catalogue key, ``version`` changes whenever a verdict could, ``kinds`` are the claim kinds it
-    judges, ``families`` the evidence it reads, ``seconds_per_case`` its typical cost on one CPU core (for budgets).
+    judges, ``families`` the evidence it reads (nothing else of a case's evidence may change a verdict),
+    ``seconds_per_case`` its typical cost on one CPU core. A detector takes its probabilities and its threshold from
+    :attr:`calibration`, never from a file of its own, so that the threshold follows the risk of the case.
     ``accounts_for_missing`` is True where its findings already weigh that evidence is missing; the service takes back
     what other detectors found wrong when the missing piece might have supported it.
     """
@@ -230,6 +235,34 @@ class Detector(ABC):
 
     def __init__(self, options: DetectorOptions) -> None:
         self.options = options
+        self._risk = _DEFAULT_RISK
+        self._calibrations: dict[str, Calibration] = {}
+
+    @property
+    def calibration(self) -> Calibration:
+        """The detector's calibration, its ``threshold`` that of the risk of the case now judged. Raises CalibrationInvalid."""
+        if self._risk not in self._calibrations:
+            shipped = self._calibrations.get(_DEFAULT_RISK) or Calibration.load(self.name)
+            self._calibrations.setdefault(_DEFAULT_RISK, shipped)
+            self._calibrations[self._risk] = shipped.for_risk(self._risk)
+        return self._calibrations[self._risk]
+
+    @classmethod
+    def stated_costs(cls) -> dict[str, float]:
+        """Seconds one piece of evidence of each family takes on one CPU core, until the service has measured it.
+
+        Override it where families differ much.
+        """
+        return dict.fromkeys(sorted(cls.families), cls.seconds_per_case)
+
+    def claim_context(self, case: Case, claim: Claim) -> str | None:
+        """What a verdict on one claim rests on besides that claim's own content, the risk and the evidence read.
+
+        Verdicts are kept by it: with an answer a verdict is kept for the claim alone, and used again wherever the same
+        claim meets the same evidence; ``""`` says that nothing else plays a part, not even where in the answer the
+        claim stands. None, the safe default, keeps the verdict for the whole case only: answer, question and every claim.
+        """
+        return None
 
     @abstractmethod
     def load(self) -> None:
@@ -263,6 +296,7 @@ class Detector(ABC):
 
     def _detect_one(self, case: Case, claims: list[Claim]) -> Outcome:
         started = time.perf_counter()
+        self._risk = case.risk
         if not self.concerns(case):
             return self._outcome("not_applicable", (), f"no {' or '.join(sorted(self.families))} evidence", started)
         if not claims:

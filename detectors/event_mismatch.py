@@ -77,7 +77,6 @@ class EventMismatch(Detector):
         self._coco: Seer | None = None
         self._describer: Describer | None = None
         self._without_coco = ""
-        self._calibration = Calibration.load(self.name)
         self._objects = Calibration.load("object_hallucination")
         self._captions = CaptionReader(options)
         self._watcher = Watcher(None, None)
@@ -94,7 +93,7 @@ class EventMismatch(Detector):
 
     def raw_score(self, finding: Finding) -> float:
         """What the calibration maps to the score of a finding that has one."""
-        return (_logit(finding.score or 0.0) - self._calibration.intercept) / self._calibration.slope
+        return (_logit(finding.score or 0.0) - self.calibration.intercept) / self.calibration.slope
 
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """One finding a claim. With several videos an event is wrong only where every one of them speaks against it."""
@@ -140,10 +139,10 @@ class EventMismatch(Detector):
         judged, claim = event.judged, event.claim
         if judged.wrong is None:
             return not_checked(claim, judged.reason, Place(viewing.evidence.id, time=_whole(judged.window)))
-        score = self._calibration.apply(_logit(judged.wrong))
+        score = self.calibration.apply(_logit(judged.wrong))
         place = Place(viewing.evidence.id, time=_whole(judged.place))
         if judged.state == "seen":
-            verdict: Any = "supported" if score < self._calibration.threshold else "hallucinated"
+            verdict: Any = "supported" if score < self.calibration.threshold else "hallucinated"
             return Finding(claim, verdict, score, _seen(judged), place, None if verdict == "supported" else "event")
         error = "time" if judged.state == "elsewhere" or not event.facets else "event"
         return Finding(claim, "hallucinated", score, judged.reason or _wrong(judged, stated=event.window is not None), place, error)

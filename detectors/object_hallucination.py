@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from detectors.calibration import Calibration
 from detectors.contract import (
     Case,
     Claim,
@@ -81,7 +80,6 @@ class ObjectHallucination(Detector):
         self._coco: CocoDetector | None = None
         self._clip: ClipVerifier | None = None
         self._without_coco = ""
-        self._calibration = Calibration.load(self.name)
         self._sights: OrderedDict[str, Sight] = OrderedDict()
 
     def load(self) -> None:
@@ -121,7 +119,7 @@ class ObjectHallucination(Detector):
         best = min(looks, key=lambda look: look.absent, default=None)
         if best is None:
             return not_checked(claim, str(unreadable[0]))
-        if unreadable and best.absent >= self._calibration.threshold:
+        if unreadable and best.absent >= self.calibration.threshold:
             # It may be in the picture that could not be opened.
             return not_checked(claim, str(unreadable[0]), Place(unreadable[0].evidence))
         return self._finding(claim, best, pictures)
@@ -132,7 +130,7 @@ class ObjectHallucination(Detector):
         if not classes or self._coco is None:
             return self._ask_clip(picture, claim) if self._clip is not None else self._without_coco or NO_OPEN_VOCABULARY
         look = self._ask_coco(picture, claim, classes)
-        if match == "near" and look.absent >= self._calibration.threshold:
+        if match == "near" and look.absent >= self.calibration.threshold:
             if self._clip is not None:
                 return self._ask_clip(picture, claim)
             return f"{claim.text!r} can mean more than the {' or '.join(classes)} that was looked for; {NO_OPEN_VOCABULARY}"
@@ -148,7 +146,7 @@ class ObjectHallucination(Detector):
         strongest = max(classes, key=lambda name: sight.evidence[name])
         found = _found(noun) if noun == strongest else f"{_found(strongest)} for {noun!r}"
         return _Look(
-            absent=self._calibration.apply(-evidence),
+            absent=self.calibration.apply(-evidence),
             sure=box.score if box is not None else 0.0,
             place=Place(picture.id, shown.region if shown else None),
             seen=f"{found} in the picture (detection score {peak:.2f})",
@@ -173,7 +171,7 @@ class ObjectHallucination(Detector):
         )
 
     def _finding(self, claim: Claim, look: _Look, pictures: Sequence[EvidenceFile]) -> Finding:
-        threshold = self._calibration.threshold
+        threshold = self.calibration.threshold
         if claim.facts.get("negated"):
             return self._negated(claim, look)
         if look.absent < threshold:
@@ -190,7 +188,7 @@ class ObjectHallucination(Detector):
 
     def _negated(self, claim: Claim, look: _Look) -> Finding:
         """The answer says it is not there: wrong only where it clearly is."""
-        threshold = self._calibration.threshold
+        threshold = self.calibration.threshold
         score = 1.0 - look.absent
         if score >= threshold and look.sure < CLEARLY_THERE:
             return not_checked(claim, "the answer says it is absent, and the picture does not clearly show otherwise", look.place)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from detectors.calibration import Calibration
 from detectors.charting.sheets import sheet_of
 from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, Region, not_checked
 from detectors.reading.comparison import Comparison, compare, places_to_reread
@@ -51,12 +50,10 @@ class OcrMismatch(Detector):
         super().__init__(options)
         self._fast = FastReader(options)
         self._second: SecondReader | None = None
-        self._calibration: Calibration | None = None
 
     def load(self) -> None:
         """Raises DetectorUnavailable when the first reader or its weights are missing; the second is optional."""
         self._fast.load()
-        self._calibration = Calibration.load(self.name)
         if self.options.second_reader and SecondReader.installed():
             self._second = SecondReader(self.options)
             self._second.verify()
@@ -126,10 +123,10 @@ class OcrMismatch(Detector):
         return replace(again, raw=raw) if raw < DISPUTED else replace(first, raw=raw)
 
     def _finding(self, claim: Claim, evidence: EvidenceFile, comparison: Comparison) -> Finding:
-        if self._calibration is None or comparison.raw is None:
-            raise RuntimeError(f"{self.name}: a verdict before load() or without a comparison")
-        score = self._calibration.apply(comparison.raw)
-        wrong = score >= self._calibration.threshold
+        if comparison.raw is None:
+            raise RuntimeError(f"{self.name}: a verdict without a comparison")
+        score = self.calibration.apply(comparison.raw)
+        wrong = score >= self.calibration.threshold
         page, region = _where(comparison.lines)
         place = Place(evidence.id, region=region, page=page, quote=comparison.quote or None)
         if not wrong:

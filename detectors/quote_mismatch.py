@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from detectors.calibration import Calibration
 from detectors.claims.moments import clock_text
 from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, not_checked
 from detectors.hearing.ears import Ears, NoSpeech
@@ -35,7 +34,6 @@ class QuoteMismatch(Detector):
 
     def __init__(self, options: DetectorOptions) -> None:
         super().__init__(options)
-        self._calibration = Calibration.load(self.name)
         self._ears: Ears | None = None
 
     def load(self) -> None:
@@ -82,9 +80,9 @@ class QuoteMismatch(Detector):
             return not_checked(claim, str(error), Place(evidence.id))
         if isinstance(found, str):
             return not_checked(claim, found, Place(evidence.id))
-        score = self._calibration.apply(found.log_odds)
+        score = self.calibration.apply(found.log_odds)
         place = Place(evidence.id, time=found.time, quote=found.heard or None)
-        if score >= self._calibration.threshold:
+        if score >= self.calibration.threshold:
             return Finding(claim, "hallucinated", score, found.fault, place, found.error)
         start = clock_text(found.time[0]) if found.time else "one place"
         return Finding(claim, "supported", score, f"At {start} the recording says “{found.heard}”.", place)

@@ -1,4 +1,4 @@
-"""Turns a detector's raw score into a probability, with the threshold that decides its verdicts.
+"""Turns a detector's raw score into a probability, with the thresholds that decide its verdicts.
 
 One JSON file a detector, ``detectors/calibration/<name>.json``, written by :mod:`detectors.calibration.fit`::
 
@@ -8,6 +8,7 @@ One JSON file a detector, ``detectors/calibration/<name>.json``, written by :mod
       "method": "platt",                   platt: 1 / (1 + exp(-(slope * raw + intercept)))
       "slope": 9.1, "intercept": -4.2,     isotonic instead: "raw": [...], "probability": [...], rising, same length
       "threshold": 0.5,                    on the calibrated scale: a score at or above it means hallucinated
+      "risk_thresholds": {"decision_support": 0.4, "authoritative": 0.3},   optional: where a miss costs more
       "provenance": {"corpus": "...", "n": 300, "positives": 149, "groups": 66, "folds": 5, "date": "2026-01-31", ...}
     }
 """
@@ -18,11 +19,13 @@ import json
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
+# From the lowest up, as in the response record.
+RISKS = ("assistive", "decision_support", "authoritative")
 # Beyond this the exponential is 0 or 1 to double precision; cut there so that no raw score overflows.
 _MAX_LOGIT = 500.0
 
@@ -49,6 +52,7 @@ class Calibration:
     raw: tuple[float, ...] = ()
     probability: tuple[float, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    risk_thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def load(cls, name: str, folder: Path = FOLDER) -> Calibration:
@@ -74,6 +78,7 @@ class Calibration:
         rest: dict[str, Any] = {
             "detector_version": str(fields.get("detector_version", "")),
             "provenance": fields.get("provenance", {}),
+            "risk_thresholds": _risk_thresholds(name, fields, threshold),
         }
         if method == "platt":
             slope = _number(name, fields, "slope")
@@ -86,6 +91,14 @@ class Calibration:
         if list(raw) != sorted(raw) or list(probability) != sorted(probability) or probability[0] < 0 or probability[-1] > 1:
             raise CalibrationInvalid(name, "raw and probability must rise, probability within [0, 1]")
         return cls(name, method, threshold, raw=raw, probability=probability, **rest)
+
+    def threshold_for(self, risk: str) -> float:
+        """The threshold for answers of that risk: :attr:`threshold` unless the calibration names another one."""
+        return self.risk_thresholds.get(risk, self.threshold)
+
+    def for_risk(self, risk: str) -> Calibration:
+        """The same map with the threshold of that risk."""
+        return replace(self, threshold=self.threshold_for(risk)) if risk in self.risk_thresholds else self
 
     def apply(self, raw: float) -> float:
         """The probability of hallucination for a raw score. Raises ValueError for a raw score that is not a number."""
@@ -112,6 +125,20 @@ def _number(name: str, fields: Mapping[str, Any], key: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise CalibrationInvalid(name, f"{key} is {value!r}, a number expected")
     return float(value)
+
+
+def _risk_thresholds(name: str, fields: Mapping[str, Any], threshold: float) -> dict[str, float]:
+    """Thresholds by risk. Where more is at stake more must be caught, so none may be above that of a lower risk."""
+    given = fields.get("risk_thresholds", {})
+    if not isinstance(given, Mapping):
+        raise CalibrationInvalid(name, f"risk_thresholds is {given!r}, a map from risk to threshold expected")
+    if unknown := set(given) - set(RISKS):
+        raise CalibrationInvalid(name, f"risk_thresholds names {', '.join(sorted(unknown))}, choose from {', '.join(RISKS)}")
+    found = {risk: _number(name, given, risk) for risk in RISKS if risk in given}
+    steps = [threshold, *found.values()]
+    if steps != sorted(steps, reverse=True) or steps[-1] < 0.0:
+        raise CalibrationInvalid(name, f"risk_thresholds {found} must fall from threshold {threshold} with rising risk, none below 0")
+    return found
 
 
 def _series(name: str, fields: Mapping[str, Any], key: str) -> tuple[float, ...]:

@@ -3,13 +3,17 @@
 A group is whatever would leak between folds: a receipt, its company, a picture, a speaker. Platt scaling follows
 Platt (1999) with the smoothed targets of his equation 6, which keeps the slope finite on separable scores; isotonic
 regression is scikit-learn's. Nothing here is needed to run a detector.
+
+Where more is at stake a miss costs more than a false alarm. The thresholds of the higher risks follow from the
+calibrated probability by the rule of least expected cost (Elkan 2001, "The Foundations of Cost-Sensitive Learning",
+equation 2): flag from the probability at which the expected cost of staying silent equals that of flagging.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,8 @@ from sklearn.model_selection import GroupKFold
 from detectors.calibration import Calibration
 
 Floats = NDArray[np.float64]
+# What one missed hallucination costs in false alarms, with as many right as wrong claims; assistive keeps the ceiling.
+MISS_COSTS = {"decision_support": 2.0, "authoritative": 5.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +47,27 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class AtRisk:
+    """What the held-out folds showed at the threshold of one risk."""
+
+    miss_cost: float
+    catch: float
+    false_alarms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
     """A calibration fitted on everything, and what cross-validation says to expect of it."""
 
     calibration: Calibration
     measured: Measured
+    by_risk: Mapping[str, AtRisk] = field(default_factory=dict)
 
     def save(self, folder: Path, detector_version: str, provenance: Mapping[str, Any]) -> Path:
-        """Write ``<name>.json`` in the format of :mod:`detectors.calibration`; provenance gains what was measured."""
+        """Write ``<name>.json`` in the format of :mod:`detectors.calibration`; provenance gains what was measured.
+
+        A caller may have replaced the calibration's threshold; those of higher risks are never above it.
+        """
         shape = self.calibration
         parameters: dict[str, Any] = (
             {"slope": shape.slope, "intercept": shape.intercept}
@@ -61,7 +80,12 @@ class Fit:
             "method": shape.method,
             **parameters,
             "threshold": round(shape.threshold, 6),
-            "provenance": {**provenance, **{key: _rounded(value) for key, value in asdict(self.measured).items()}},
+            "risk_thresholds": {risk: round(min(value, shape.threshold), 6) for risk, value in shape.risk_thresholds.items()},
+            "provenance": {
+                **provenance,
+                **{key: _rounded(value) for key, value in asdict(self.measured).items()},
+                "by_risk": {risk: {key: _rounded(value) for key, value in asdict(seen).items()} for risk, seen in self.by_risk.items()},
+            },
         }
         path = folder / f"{shape.name}.json"
         path.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -115,6 +139,17 @@ def choose_threshold(scores: Floats, truth: NDArray[np.bool_], false_alarm_ceili
     return (max(tolerated, float(below.max()) if len(below) else 0.0) + lowest) / 2
 
 
+def least_cost_threshold(positives: int, n: int, miss_cost: float) -> float:
+    """From which calibrated probability flagging costs less than silence, were half of the claims wrong.
+
+    Args:
+        positives: hallucinated claims among the ``n`` that the probabilities were fitted on.
+        miss_cost: cost of a miss in false alarms.
+    """
+    odds = positives / (n - positives) / miss_cost
+    return odds / (1 + odds)
+
+
 def _fit(
     shape: Callable[[Floats, NDArray[np.bool_], str], Calibration],
     raw: Sequence[float],
@@ -132,11 +167,14 @@ def _fit(
     keys = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     numbers = np.asarray([keys[group] for group in groups])
     held_out, flagged = np.zeros_like(x), np.zeros_like(y)
+    at_risk = {risk: np.zeros_like(y) for risk in MISS_COSTS}
     for train, test in GroupKFold(n_splits=folds).split(x, y, numbers):
         fitted = shape(x[train], y[train], name)
         threshold = choose_threshold(_apply(fitted, x[train]), y[train], ceiling)
         held_out[test] = _apply(fitted, x[test])
         flagged[test] = held_out[test] >= threshold
+        for risk, lower in _risk_thresholds(y[train], threshold).items():
+            at_risk[risk][test] = held_out[test] >= lower
     whole = shape(x, y, name)
     threshold = choose_threshold(_apply(whole, x), y, ceiling)
     measured = Measured(
@@ -149,7 +187,12 @@ def _fit(
         catch=float(flagged[y].mean()),
         false_alarms=float(flagged[~y].mean()),
     )
-    return Fit(_with_threshold(whole, threshold), measured)
+    by_risk = {risk: AtRisk(MISS_COSTS[risk], float(seen[y].mean()), float(seen[~y].mean())) for risk, seen in at_risk.items()}
+    return Fit(replace(whole, threshold=threshold, risk_thresholds=_risk_thresholds(y, threshold)), measured, by_risk)
+
+
+def _risk_thresholds(y: NDArray[np.bool_], ceiling: float) -> dict[str, float]:
+    return {risk: min(ceiling, least_cost_threshold(int(y.sum()), len(y), cost)) for risk, cost in MISS_COSTS.items()}
 
 
 def _platt(x: Floats, y: NDArray[np.bool_], name: str) -> Calibration:
@@ -178,12 +221,6 @@ def _isotonic(x: Floats, y: NDArray[np.bool_], name: str) -> Calibration:
 
 def _apply(calibration: Calibration, x: Floats) -> Floats:
     return np.asarray([calibration.apply(float(value)) for value in x])
-
-
-def _with_threshold(shape: Calibration, threshold: float) -> Calibration:
-    return Calibration(
-        shape.name, shape.method, threshold, slope=shape.slope, intercept=shape.intercept, raw=shape.raw, probability=shape.probability
-    )
 
 
 def _rounded(value: object) -> object:

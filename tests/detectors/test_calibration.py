@@ -43,6 +43,10 @@ def test_isotonic_interpolates_between_its_points_and_clips_outside() -> None:
         ({"method": "platt", "slope": "1", "intercept": 0, "threshold": 0.5}, "slope"),
         ({"method": "isotonic", "raw": [0], "probability": [0, 1], "threshold": 0.5}, "points"),
         ({"method": "isotonic", "raw": [0, 1], "probability": [1, 0], "threshold": 0.5}, "rise"),
+        ({"method": "platt", "slope": 1, "intercept": 0, "threshold": 0.5, "risk_thresholds": {"reckless": 0.1}}, "reckless"),
+        ({"method": "platt", "slope": 1, "intercept": 0, "threshold": 0.5, "risk_thresholds": {"authoritative": 0.6}}, "fall"),
+        ({"method": "platt", "slope": 1, "intercept": 0, "threshold": 0.5, "risk_thresholds": {"authoritative": -0.1}}, "below 0"),
+        ({"method": "platt", "slope": 1, "intercept": 0, "threshold": 0.5, "risk_thresholds": 0.4}, "map"),
         ({"method": "isotonic", "raw": "01", "probability": [1, 0], "threshold": 0.5}, "raw"),
     ],
 )
@@ -85,6 +89,31 @@ def test_the_threshold_obeys_the_false_alarm_ceiling() -> None:
     truth = np.asarray([False, False, False, False, True, True, True])
     assert choose_threshold(scores, truth, 0.0) == pytest.approx(0.7)
     assert choose_threshold(scores, truth, 0.25) == pytest.approx(0.4)
+
+
+def test_a_higher_risk_flags_earlier_and_an_unnamed_one_as_shipped() -> None:
+    shipped = {"method": "platt", "slope": 1, "intercept": 0, "threshold": 0.5, "risk_thresholds": {"authoritative": 0.2}}
+    calibration = Calibration.from_fields("x", shipped)
+    assert [calibration.threshold_for(risk) for risk in ("assistive", "decision_support", "authoritative")] == [0.5, 0.5, 0.2]
+    assert calibration.for_risk("authoritative").threshold == 0.2
+    assert calibration.for_risk("authoritative").apply(0.3) == calibration.apply(0.3)
+
+
+def test_fitted_risk_thresholds_catch_more_and_never_lie_above_the_first(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    labels = [bool(number % 3 == 0) for number in range(600)]
+    raw = [float(random.normal(0.6 if label else 0.4, 0.15)) for label in labels]
+    fitted = fit_platt(raw, labels, list(range(600)), 5, name="made", false_alarm_ceiling=0.05)
+    fitted.save(tmp_path, "1", {})
+    loaded = Calibration.load("made", tmp_path)
+    thresholds = [loaded.threshold_for(risk) for risk in ("assistive", "decision_support", "authoritative")]
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert loaded.threshold == pytest.approx(fitted.calibration.threshold, abs=1e-6)
+    seen = fitted.by_risk
+    assert fitted.measured.catch < seen["decision_support"].catch < seen["authoritative"].catch
+    assert json.loads((tmp_path / "made.json").read_text())["provenance"]["by_risk"]["authoritative"]["miss_cost"] == 5.0
+    # Bayes' rule: with a third of the claims wrong, a miss at cost 5 is worth flagging from odds of (1/2) / 5.
+    assert thresholds[2] == pytest.approx(1 / 11, abs=1e-6)
 
 
 def test_fitting_refuses_one_class_and_uneven_lists() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from detectors.calibration import Calibration
 from detectors.chart_mismatch import ChartMismatch
 from detectors.charting.features import FEATURES
 from detectors.charting.verdict import chart_model
@@ -191,7 +190,6 @@ def test_ocr_mismatch_leaves_values_on_a_chart_and_judges_words_in_quotes(bench:
     chart, page = bench.evidence("chart", bars_with_values()), bench.evidence("page", receipt())
     reader = OcrMismatch(OPTIONS)
     reader._fast = bench.reader  # type: ignore[assignment]
-    reader._calibration = Calibration.load(reader.name)
     claims = extract(answer, {"image"})
     on_chart, on_page = (
         reader.judge(Case("r", answer, claims, (e,)), reader.claims_for(Case("r", answer, claims, (e,)))) for e in (chart, page)

@@ -74,7 +74,6 @@ def _no_recogniser(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
 def detector(**pages: Reading) -> OcrMismatch:
     made = OcrMismatch(OPTIONS)
     made._fast = WrittenPage(pages)  # type: ignore[assignment]
-    made._calibration = Calibration.load(OcrMismatch.name)
     return made
 
 
