@@ -70,7 +70,7 @@ class ObjectHallucination(Detector):
     """Judges object claims against pictures."""
 
     name: ClassVar[str] = "object_hallucination"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"object"})
     families: ClassVar[frozenset[str]] = frozenset({"image"})
     seconds_per_case: ClassVar[float] = 1.0
@@ -190,6 +190,10 @@ class ObjectHallucination(Detector):
         """The answer says it is not there: wrong only where it clearly is."""
         threshold = self.calibration.threshold
         score = 1.0 - look.absent
+        if score >= threshold and claim.facts.get("narrowed"):
+            return not_checked(
+                claim, "the answer denies only one of a kind, in a place or doing something; another one is seen", look.place
+            )
         if score >= threshold and look.sure < CLEARLY_THERE:
             return not_checked(claim, "the answer says it is absent, and the picture does not clearly show otherwise", look.place)
         if score >= threshold:

@@ -41,7 +41,7 @@ class OcrMismatch(Detector):
     """
 
     name: ClassVar[str] = "ocr_mismatch"
-    version: ClassVar[str] = "1.1.0"
+    version: ClassVar[str] = "1.2.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"quantity", "entity", "text"})
     families: ClassVar[frozenset[str]] = frozenset({"image", "pdf"})
     seconds_per_case: ClassVar[float] = 1.8
@@ -157,6 +157,8 @@ def _not_judged(claim: Claim, reading: Reading, comparison: Comparison) -> str |
         return f"hardly any text was read ({reading.characters} letters and digits)"
     if comparison.raw is None:
         return comparison.reason
+    if claim.facts.get("negated"):
+        return "the answer says that this is not the value"
     if comparison.raw < REREAD_FROM:
         return None
     if not reading.complete:

@@ -21,20 +21,24 @@ CURRENCIES = {
     "twd": "TWD", "dollars": "$", "dollar": "$", "euros": "EUR", "euro": "EUR", "pounds": "GBP", "ringgit": "MYR", "rupees": "Rs",
     "cents": "cents",
 }  # fmt: skip
-SCALES = {"thousand": 10**3, "k": 10**3, "million": 10**6, "mn": 10**6, "m": 10**6, "billion": 10**9, "bn": 10**9, "trillion": 10**12}
+SCALES = {
+    "thousand": 10**3, "k": 10**3, "million": 10**6, "mn": 10**6, "m": 10**6, "billion": 10**9, "bn": 10**9, "b": 10**9, "trillion": 10**12,
+    "lakh": 10**5, "crore": 10**7,
+}  # fmt: skip
 UNITS = (
     "percentage points?|percent|per cent|pct|kilograms?|kilometers?|kilometres?|kg|mg|µg|grams?|g|lbs?|pounds?|oz|ounces?|tonnes?|tons?"
     "|km/h|kph|mph|km|cm|mm|nm|metres?|meters?|miles?|feet|foot|ft|inches|inch|in\\.|ml|cl|litres?|liters?|l|gallons?|gal|kwh|mwh|kw|mw|watts?"
     "|volts?|v|amps?|mah|ghz|mhz|khz|hz|gb|mb|kb|tb|°c|°f|°|degrees?|celsius|fahrenheit|kcal|cal|calories|kj|bar|psi|pcs|pieces|units?"
     "|hours?|hrs?|minutes?|mins?|seconds?|secs?|ms|days?|weeks?|months?|years?|dpi|px|pixels?|m²|m2|sqm|sq ft|m³|m|w"
 )
-_NUMBER = r"\d{1,3}(?:[,.' \u00a0\u202f]\d{3})+(?:[.,]\d{1,4})?|\d+(?:[.,]\d+)?"
+# Indian grouping (1,50,000) comes first: as a Western number it would end after its first pair.
+_NUMBER = r"\d{1,2}(?:,\d\d)+,\d{3}(?:\.\d{1,4})?|\d{1,3}(?:[,.' \u00a0\u202f]\d{3})+(?:[.,]\d{1,4})?|\d+(?:[.,]\d+)?"
 _SIGNS = "|".join(re.escape(sign) for sign in sorted(CURRENCIES, key=len, reverse=True) if not sign.isalpha() or len(sign) <= 3)
 _WORDS = "|".join(re.escape(sign) for sign in sorted(CURRENCIES, key=len, reverse=True))
 AMOUNT = re.compile(
     rf"(?:(?<![A-Za-z])(?P<before>{_SIGNS})\s?)?"
     rf"(?<![\d])(?<!\d[.,:/])(?P<minus>[-−–])?(?:(?P<late>[$€£¥₹])\s?)?(?P<number>{_NUMBER})(?![\d])"
-    r"(?:\s?(?P<scale>thousand|million|billion|trillion|mn|bn|k|m)(?![A-Za-z²³/0-9]))?"
+    r"(?:\s?(?P<scale>thousand|million|billion|trillion|lakh|crore|mn|bn|k|m|b)(?![A-Za-z²³/0-9]))?"
     rf"(?:\s?(?P<percent>%|‰)|\s?(?P<after>{_WORDS})(?![A-Za-z]|\s?\d)|(?P<hyphen>[\s-])?(?P<unit>{UNITS})(?![A-Za-z0-9]))?",
     re.IGNORECASE,
 )
@@ -95,9 +99,10 @@ def readings(number: str) -> tuple[tuple[Decimal, int], ...]:
 def _amount(match: re.Match[str]) -> Amount:
     sign = -1 if match["minus"] and not match.string[: match.start("minus")][-1:].isalnum() else 1
     scale_word = (match["scale"] or "").lower()
-    # "5m" is five million only of money; elsewhere it is metres.
-    metres = scale_word == "m" and not (match["before"] or match["late"])
-    scale = SCALES[scale_word] if scale_word and not metres else 1
+    # "5m" is five million and "5B" five billion only of money; elsewhere it is metres, or the letter of a flat.
+    money = match["before"] or match["late"]
+    metres = scale_word == "m" and not money
+    scale = SCALES[scale_word] if scale_word and (money or scale_word not in ("m", "b")) else 1
     read = readings(match["number"])
     currency = match["before"] or match["late"] or match["after"]
     unit = match["percent"] or match["unit"] or ("m" if metres else None)

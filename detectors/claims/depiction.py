@@ -37,6 +37,9 @@ _BEHOLDERS = words("i we you one")
 _POINTERS = words("it this that these those they here")
 _IN_VIEW = words("visible present apparent noticeable seen shown pictured depicted there discernible")
 _HEDGES = words("possibly perhaps maybe probably likely seemingly apparently presumably potentially might may could")
+_DOUBTFUL = words("unclear unsure uncertain doubtful")
+# "I am not sure", "it is hard to tell": what follows is open.
+_KNOWING = words("sure certain clear tell know say possible")
 _ABSENCE = words("absence lack sign trace evidence")
 _IMITATION = DEPICTIONS | words("stuffed fake model ceramic inflatable porcelain plastic animated painted drawn")
 _SURFACES = words("poster billboard shirt t-shirt tshirt mural magazine cover logo painting screen banner postcard stamp mug")
@@ -51,7 +54,9 @@ def is_about_a_document(text: str) -> bool:
 def stance_of(sentence: Span) -> Stance:
     """``strong`` where the sentence points at the picture's content, ``weak`` where it may, ``none`` where it does not."""
     root = sentence.root
-    if sentence.text.rstrip().endswith("?") or any(token.lower_ in ("if", "would", "should") for token in sentence):
+    if sentence.text.rstrip().endswith("?") or any(
+        token.lower_ in ("would", "should") or (token.lower_ == "if" and not _is_doubted(token)) for token in sentence
+    ):
         return "none"
     if _MONEY.search(sentence.text):
         return "none"
@@ -111,6 +116,9 @@ def is_negated(thing: Token) -> bool:
 
 
 def _denied_locally(thing: Token) -> bool:
+    # "Neither the man nor the woman wears a hat" denies the hat, not the two.
+    if any(child.lower_ in ("neither", "nor") for child in _peers(thing)) and _acts(thing):
+        return False
     left = {child.lower_ for child in thing.children if child.i < thing.i}
     if left & {"no", "neither", "nor", "zero"}:
         # "No other animals besides the horse" grants that there is one.
@@ -123,11 +131,27 @@ def _denied_locally(thing: Token) -> bool:
     return before[-2:-1] in (["without"], ["nor"], ["neither"]) or before[-3:-1] in (["instead", "of"], ["rather", "than"], ["free", "of"])
 
 
+def _peers(thing: Token) -> list[Token]:
+    first = thing
+    while first.dep_ == "conj" and first.head.pos_ in ("NOUN", "PROPN"):
+        first = first.head
+    return [child for token in (first, thing) for child in token.children]
+
+
+def _acts(thing: Token) -> bool:
+    """Whether the thing, or what it is joined to, is the subject of a verb that says more than that it is there."""
+    while thing.dep_ == "conj" and thing.head.pos_ in ("NOUN", "PROPN"):
+        thing = thing.head
+    verb = thing.head
+    about = {child.lower_ for child in verb.children} | {verb.lower_}
+    return thing.dep_ in ("nsubj", "nsubjpass") and verb.pos_ in ("VERB", "AUX") and not about & _IN_VIEW
+
+
 def _denied_by_verb(thing: Token) -> bool:
     verb = thing.head
     if verb.lemma_ == "lack" and thing.dep_ == "dobj":
         return True
-    negative = any(child.dep_ == "neg" for child in verb.children)
+    negative = any(child.dep_ == "neg" for child in verb.children) or (thing.dep_ in ("dobj", "attr") and _nobody_does(verb))
     if not negative and verb.dep_ in ("ccomp", "xcomp") and any(child.dep_ == "neg" for child in verb.head.children):
         negative = verb.head.lemma_ in ("think", "believe", "appear", "seem")
     if not negative:
@@ -138,12 +162,34 @@ def _denied_by_verb(thing: Token) -> bool:
     return thing.dep_ in ("nsubj", "nsubjpass") and bool(about & _IN_VIEW)
 
 
+def _nobody_does(verb: Token) -> bool:
+    """Whether the verb's subject is denied: "nobody wears a hat", "none of them holds a cup"."""
+    subjects = [child for child in verb.children if child.dep_ in ("nsubj", "nsubjpass")]
+    return any(
+        subject.lower_ in ("nobody", "none", "noone") or any(child.lower_ in ("no", "neither") for child in subject.children)
+        for subject in subjects
+    )
+
+
 def _is_neither(thing: Token) -> bool:
     return any(child.lower_ == "neither" for child in thing.children)
 
 
+def _is_doubted(token: Token) -> bool:
+    """Whether the words before leave open what follows ("it is unclear whether", "I am not sure that", "hard to tell if")."""
+    before = [word.lower_ for word in token.doc[token.sent.start : token.i]]
+    if set(before) & _DOUBTFUL:
+        return True
+    return any(
+        word in _KNOWING and {"not", "n't", "hard", "difficult", "impossible"} & set(before[max(0, at - 4) : at])
+        for at, word in enumerate(before)
+    )
+
+
 def is_hedged(thing: Token) -> bool:
     """Whether the thing is offered as a guess ("possibly a cup", "it might be a dog", "what looks like a car")."""
+    if _is_doubted(thing):
+        return True
     if any(token.lower_ in _HEDGES for token in thing.doc[max(thing.sent.start, thing.left_edge.i - 2) : thing.i]):
         return True
     if thing.dep_ == "conj" and any(child.lower_ == "or" for child in thing.head.children):
@@ -168,6 +214,8 @@ def is_depicted(thing: Token) -> bool:
         for child in thing.children
     ):
         return True
+    if any(_is_surface_that_shows(ancestor, thing) for ancestor in thing.ancestors):
+        return True
     node = thing
     while node.dep_ in ("conj", "appos") and node.head.i != node.i:
         node = node.head
@@ -178,6 +226,12 @@ def is_depicted(thing: Token) -> bool:
         return False
     lemma = holder.lemma_.lower()
     return lemma in DEPICTIONS or (lemma in PICTURES - {"view", "scene"} and not _is_the_evidence(holder))
+
+
+def _is_surface_that_shows(verb: Token, thing: Token) -> bool:
+    """ "Her t-shirt shows a cat", "the TV screen displays a match with players"."""
+    subjects = [child for child in verb.children if child.dep_ == "nsubj" and child.i < thing.i and thing not in child.subtree]
+    return verb.lemma_ in _SHOW - {"have", "be"} and any(subject.lemma_.lower() in _SURFACES | DEPICTIONS for subject in subjects)
 
 
 def _is_the_evidence(picture: Token) -> bool:

@@ -9,8 +9,9 @@ light"). What the mention says goes to ``facts``:
 ``match``       how word and class relate, see :mod:`detectors.seeing.vocabulary`; None outside COCO
 ``count``       how many, when the answer gives a plain number; None otherwise
 ``exhaustive``  the count is of all there are in the picture ("There are two dogs."), not of some ("two dogs on the left")
-``attributes``  colours
+``attributes``  colours said of it ("a red car", "the car, which is red")
 ``negated``     the answer says it is not there
+``narrowed``    the denial is of a kind, a place or a doing only ("no red car", "no dog on the couch", "nobody smiles")
 ``hedged``      offered as a guess
 ``depicted``    only a likeness of it is claimed (a painting, a toy)
 """
@@ -21,28 +22,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from detectors.claims.attributes import colours_of, count_of, is_exhaustive, is_narrowed
 from detectors.claims.depiction import Stance, is_about_a_document, is_depicted, is_hedged, is_negated, sentences, stance_of
 from detectors.claims.language import parsed
 from detectors.contract import Claim
-from detectors.seeing.vocabulary import DEPICTIONS, MEANINGS, MEASURES, NOT_THINGS, PICTURES, THINGS, Meaning, words
+from detectors.seeing.vocabulary import COLOUR_WORDS, DEPICTIONS, MEANINGS, MEASURES, NOT_THINGS, PAIRED, THINGS, Meaning, words
 
 if TYPE_CHECKING:
     from spacy.tokens import Span, Token
 
 _LONGEST_PHRASE = 3
-_NUMBERS = {
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "eleven": 11, "twelve": 12,
-}  # fmt: skip
-_COLOURS = words(
-    "black white red green blue yellow orange brown grey gray pink purple beige tan gold golden silver turquoise teal maroon navy"
-)
 # Nouns made of verbs and adjectives name no thing one could point at.
 _ABSTRACT = ("tion", "sion", "ness", "ity", "ment", "ship", "ance", "ence", "ism", "ing", "hood", "dom", "logy")
 _GAMES = words("baseball basketball football soccer tennis volleyball golf rugby frisbee")
-_INEXACT = words("about around approximately roughly nearly almost over least than most up")
-# Said of single things that have a plural form; "two pairs" would count differently.
-_PAIRED = frozenset(("skis", "scissors"))
+_NO_PERSON = frozenset(("nobody", "noone", "no-one"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +44,7 @@ class _Mention:
     head: Token
     noun: str
     meaning: Meaning | None
+    denied: bool = False
 
 
 def find(text: str) -> list[Claim]:
@@ -73,16 +67,19 @@ def named(text: str) -> list[Claim]:
 def _claim(text: str, mention: _Mention) -> Claim:
     head, known = mention.head, mention.meaning
     start, end = mention.first.idx, head.idx + len(head)
-    count = _count(mention)
+    counted = known is None or not set(known.classes) & PAIRED
+    count = count_of(head, mention.first) if counted else None
+    negated = mention.denied or is_negated(head)
     facts: dict[str, Any] = {
         "noun": mention.noun,
         "coco": known.classes[0] if known and len(known.classes) == 1 else None,
         "classes": known.classes if known else (),
         "match": known.match if known else None,
         "count": count,
-        "exhaustive": count is not None and _is_exhaustive(head),
-        "attributes": _colours(head),
-        "negated": is_negated(head),
+        "exhaustive": count is not None and is_exhaustive(head),
+        "attributes": colours_of(head, mention.first),
+        "negated": negated,
+        "narrowed": negated and is_narrowed(head, mention.first),
         "hedged": is_hedged(head),
         "depicted": is_depicted(head),
     }
@@ -92,11 +89,21 @@ def _claim(text: str, mention: _Mention) -> Claim:
 def _mentions(sentence: Span, stance: Stance) -> Iterator[_Mention]:
     index = sentence.start
     while index < sentence.end:
-        mention = _known(sentence, index) or (_unknown(sentence.doc[index]) if stance == "strong" else None)
+        mention = _nobody(sentence, index) or _known(sentence, index) or (_unknown(sentence.doc[index]) if stance == "strong" else None)
         if mention is not None:
             yield mention
             index = mention.head.i
         index += 1
+
+
+def _nobody(sentence: Span, index: int) -> _Mention | None:
+    """ "Nobody" and "no one" deny that there are people."""
+    token = sentence.doc[index]
+    if token.lower_ in _NO_PERSON:
+        return _Mention(token, token, "person", MEANINGS["person"], denied=True)
+    if token.lower_ == "no" and index + 1 < sentence.end and token.nbor().lower_ == "one":
+        return _Mention(token, token.nbor(), "person", MEANINGS["person"], denied=True)
+    return None
 
 
 def _known(sentence: Span, index: int) -> _Mention | None:
@@ -105,11 +112,21 @@ def _known(sentence: Span, index: int) -> _Mention | None:
         if index + length > sentence.end:
             continue
         tokens = sentence.doc[index : index + length]
+        if _only_measures(tokens[-1]):
+            continue
         for phrase in _singulars(tokens):
             if (phrase in MEANINGS or phrase in THINGS) and _is_thing(tokens[-1], index):
                 noun = "eyeglasses" if phrase == "glass" and _is_worn(tokens[-1]) else phrase
                 return _Mention(tokens[0], tokens[-1], noun, MEANINGS.get(noun))
     return None
+
+
+def _only_measures(token: Token) -> bool:
+    """ "A couple of dogs" speaks of dogs, "a herd of sheep" of sheep; a pair of scissors is the thing itself."""
+    following = token.doc[token.i + 1] if token.i + 1 < len(token.doc) else None
+    if token.lemma_.lower() not in MEASURES or following is None or following.lower_ != "of":
+        return False
+    return any(inner.dep_ == "pobj" for inner in following.children)
 
 
 def _is_worn(token: Token) -> bool:
@@ -135,10 +152,11 @@ def _is_thing(token: Token, first: int) -> bool:
         token.dep_ in ("compound", "amod", "nmod")
         and token.head.i > token.i
         and after is not None
+        and after.is_alpha  # an emoji is tagged as a noun
         and after.pos_ in ("NOUN", "PROPN", "ADJ")
     ):
         return False
-    if after is not None and (after.text == "-" or (after.text[:1] == "-" and len(after) > 1)):
+    if after is not None and not token.whitespace_ and (after.text == "-" or (after.text[:1] == "-" and len(after) > 1)):
         return False
     if (
         token.lower_ in _GAMES
@@ -162,7 +180,14 @@ def _unknown(token: Token) -> _Mention | None:
     lemma = token.lemma_.lower()
     if token.pos_ != "NOUN" or token.dep_ not in ("attr", "dobj", "conj", "appos", "nsubj", "nsubjpass", "ROOT", "pobj"):
         return None
-    if lemma in NOT_THINGS or lemma in MEASURES or lemma in _COLOURS or lemma.endswith(_ABSTRACT) or not token.is_alpha or len(lemma) < 3:
+    if (
+        lemma in NOT_THINGS
+        or lemma in MEASURES
+        or lemma in COLOUR_WORDS
+        or lemma.endswith(_ABSTRACT)
+        or not token.is_alpha
+        or len(lemma) < 3
+    ):
         return None
     if token.dep_ in ("pobj", "ROOT") and lemma not in DEPICTIONS:
         return None
@@ -171,39 +196,3 @@ def _unknown(token: Token) -> _Mention | None:
         first = first.nbor(-1)
     noun = " ".join([word.lower_ for word in token.doc[first.i : token.i]] + [lemma])
     return _Mention(first, token, noun, None)
-
-
-def _colours(head: Token) -> tuple[str, ...]:
-    """Colours said of the noun itself: "a red and white bus"."""
-    direct = [child for child in head.children if child.dep_ in ("amod", "compound") and child.i < head.i]
-    linked = [child for colour in direct for child in colour.children if child.dep_ in ("conj", "amod")]
-    return tuple(token.lower_ for token in sorted(direct + linked, key=lambda token: token.i) if token.lower_ in _COLOURS)
-
-
-def _count(mention: _Mention) -> int | None:
-    head = mention.head
-    if mention.meaning is not None and set(mention.meaning.classes) & _PAIRED:
-        return None
-    words = {child.lower_ for child in head.children if child.i < head.i}
-    for child in head.children:
-        if child.dep_ == "nummod" and child.i < mention.first.i:
-            inexact = {token.lower_ for token in child.subtree} | ({child.nbor(-1).lower_} if child.i > head.sent.start else set())
-            return None if inexact & _INEXACT else _number(child.lower_)
-    return 1 if "single" in words else None
-
-
-def _is_exhaustive(head: Token) -> bool:
-    """Whether a count of this noun counts all of them: an existential or "the picture shows", with nothing that narrows it."""
-    verb = head.head
-    exists = any(child.dep_ == "expl" for child in verb.children)
-    shown = verb.lemma_ in ("show", "contain", "depict", "see") and head.dep_ in ("dobj", "nsubjpass")
-    narrowed = any(child.dep_ in ("acl", "relcl", "amod") for child in head.children)
-    places = [child for token in (head, verb) for child in token.children if child.dep_ in ("prep", "advcl", "acl")]
-    inside = all(any(inner.lemma_.lower() in PICTURES for inner in place.children) for place in places)
-    return (exists or shown) and inside and not narrowed
-
-
-def _number(word: str) -> int | None:
-    if word in _NUMBERS:
-        return _NUMBERS[word]
-    return int(word) if word.isascii() and word.isdigit() and len(word) < 4 else None

@@ -1,16 +1,18 @@
 """Finds in an answer what a page can confirm or deny: quantities, dates, names and words said to be visible.
 
 A number is a claim about the page only when it is written as one. Enumerations, references (``Figure 3``, ``[2]``) and
-small counts before a noun (``2 dogs``) are not, and number words never are.
+small counts before a noun (``2 dogs``) are not; a number in words is one before a currency, a percentage or a measure.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from detectors.claims import names
-from detectors.claims.amounts import CLOCK, Amount, clock_time, find_amounts
+from detectors.claims.amounts import AMOUNT, CLOCK, CURRENCIES, Amount, clock_time, find_amounts
 from detectors.claims.dates import find_dates
+from detectors.claims.numerals import find_worded
 from detectors.contract import Claim, Span
 
 _QUOTED = re.compile(r"“([^”\n]{1,200})”|\"([^\"\n]{1,200})\"|‘([^’\n]{1,200})’|(?<![\w])'([^'\n]{1,200})'(?![\w])|`([^`\n]{1,200})`")
@@ -21,13 +23,32 @@ _VISIBLE = re.compile(
     re.IGNORECASE,
 )
 _UNQUOTED = re.compile(
-    r"\b(?:sign|label|caption|banner|poster|plate|title|heading|headline)\s+(?:says|reads)[:\s]+([A-Z0-9][A-Z0-9 !&'-]*[A-Z0-9!])(?![a-z])"
+    r"\b(?:sign|label|caption|banner|poster|plate|title|heading|headline)\s+(?:says|reads)[:\s]+([A-Z0-9][A-Z0-9 !&'-]*[A-Z0-9!])"
+    r"(?![A-Za-z0-9])"
 )
 _REFERENCE = re.compile(
     r"\b(?:no|nos|nr|number|id|ref|reference|code|serial|sku|account|acct|invoice|order|receipt|bill|ticket|booking|tracking|policy|phone|tel"
     r"|telephone|fax|mobile|plate|registration|reg|gst|vat|tax\s+id|iban|swift|zip|postcode|postal\s+code)\.?\s*(?:no|nr|number|id|code|#)?\.?"
     r"\s*(?:is|was|reads|[:#=])\s*#?((?=[A-Z0-9/+() -]*\d)[A-Z0-9+(][A-Z0-9/+()-]*(?:[ -][0-9]{2,}[A-Z0-9]*)*)",
     re.IGNORECASE,
+)
+_PHONE = re.compile(
+    r"(?<![\w+.,])\+\d{1,3}[\s.-]?\(?\d[\d\s().-]{4,}\d(?!\w)"
+    r"|(?:\b(?:phone|tel|telephone|fax|mobile|hotline)\.?(?:\s+(?:no|nr|number))?\.?\s+)(\(?\d[\d\s().-]{4,}\d)(?!\w)",
+    re.IGNORECASE,
+)
+_ORDINAL = re.compile(r"(?<![\w.,])(\d{1,3})(?:st|nd|rd|th)(?!\w)")
+# What follows a number in words and makes it a value; lengths of time and pieces count the answer's own things.
+_WORDED_UNIT = re.compile(
+    r"[\s-]\s?(?:(?P<percent>per\s?cent|percent|%)(?!age)|(?P<currency>dollars?|euros?|pounds|ringgit|rupees|yen|cents)"
+    r"|(?P<unit>percentage\s+points?|kilograms?|grams?|ounces?|tonnes?|tons?|kilomet(?:er|re)s?|miles?|met(?:er|re)s?|feet|inches|lit(?:er|re)s?"
+    r"|gallons?|degrees|calories|watts|volts))\b",
+    re.IGNORECASE,
+)
+_CENTS = re.compile(r"\s+and\s+(?=\w)")
+_CENT_WORD = re.compile(r"\s+(?:cents|pence|sen)\b", re.IGNORECASE)
+_DENIED = re.compile(
+    r"(?:\b(?:not|never|instead\s+of|rather\s+than)|n['’]t)\s+(?:(?:a|an|the|be|exactly|really|actually|only)\s+){0,2}$", re.IGNORECASE
 )
 # Numbers that count the answer's own parts, not something on the page.
 _OWN_NUMBERING = re.compile(
@@ -70,7 +91,7 @@ def find(text: str) -> list[Claim]:
     """Quantity, entity and text claims of an answer in reading order, with exact spans.
 
     Facts of a quantity: ``value`` and ``values`` (readings), ``decimals``, ``currency``, ``unit``, ``role``, ``approximate``,
-    ``derived``; of a date: ``date`` (ISO), ``dates`` (all day/month orders); of a time of day: ``clock``. An entity has
+    ``derived``, ``negated``; of a date: ``date`` (ISO), ``dates`` (all day/month orders); of a time of day: ``clock``. An entity has
     ``how`` and ``role``; a text has ``text`` and perhaps ``role``.
     """
     claims = _visible_texts(text)
@@ -81,15 +102,21 @@ def find(text: str) -> list[Claim]:
         claims += _unless_taken(Claim("", text[slice(*mention.span)], mention.span, "quantity", facts=facts), claims)
     blocked = [claim.span for claim in claims if claim.span]
     for name in names.find_names(text, blocked):
+        if name.how == "recogniser" and AMOUNT.fullmatch(text, *name.span):
+            continue
         claims.append(Claim("", text[slice(*name.span)], name.span, "entity", facts={"how": name.how, "role": name.role}))
     for match in CLOCK.finditer(text):
         if ":" in match.group() or match["half"]:
             span = (match.start(), match.start() + len(match.group().rstrip()))
             claims += _unless_taken(Claim("", text[slice(*span)], span, "quantity", facts={"clock": clock_time(match)}), claims)
-    for amount in find_amounts(text):
+    for amount in [*_worded_amounts(text), *find_amounts(text)]:
         claim = _amount_claim(text, amount)
         if claim is not None:
             claims += _unless_taken(claim, claims)
+    for match in _ORDINAL.finditer(text):
+        value = float(match[1])
+        facts = {"value": value, "values": (value,), "decimals": 0, "derived": True}
+        claims += _unless_taken(Claim("", match.group(), match.span(), "quantity", facts=facts), claims)
     return sorted(claims, key=lambda claim: claim.span or (0, 0))
 
 
@@ -114,7 +141,35 @@ def _references(text: str) -> list[Claim]:
         span = (match.start(1), match.start(1) + len(value))
         if sum(character.isdigit() for character in value) >= 3 and not find_dates(value) and not re.fullmatch(r"\d+[.,]\d\d?", value):
             claims.append(Claim("", value, span, "text", facts={"text": value, "role": "reference"}))
+    for match in _PHONE.finditer(text):
+        value = (match.group(1) or match.group()).rstrip(" -/(.")
+        start = match.start(1) if match.group(1) else match.start()
+        facts = {"text": value, "role": "reference"}
+        claims += _unless_taken(Claim("", value, (start, start + len(value)), "text", facts=facts), claims)
     return claims
+
+
+def _worded_amounts(text: str) -> Iterator[Amount]:
+    """Amounts whose number is in words ("twenty-five dollars", "five dollars and fifty cents", "fifteen per cent")."""
+    numbers = find_worded(text)
+    for number in numbers:
+        unit = _WORDED_UNIT.match(text, number.span[1])
+        if unit is None:
+            continue
+        end, value, decimals = unit.end(), number.value, 0
+        joined = _CENTS.match(text, end) if unit["currency"] else None
+        cents = next((one for one in numbers if joined and one.span[0] == joined.end()), None)
+        if cents is not None and cents.value < 100 and (word := _CENT_WORD.match(text, cents.span[1])):
+            end, value, decimals = word.end(), value + cents.value / 100, 2
+        yield Amount(
+            span=(number.span[0], end),
+            number_span=number.span,
+            text=text[number.span[0] : end],
+            values=(value,),
+            decimals=decimals,
+            currency=CURRENCIES.get(unit["currency"].lower()) if unit["currency"] else None,
+            unit="%" if unit["percent"] else unit["unit"].lower() if unit["unit"] else None,
+        )
 
 
 def _amount_claim(text: str, amount: Amount) -> Claim | None:
@@ -128,8 +183,9 @@ def _amount_claim(text: str, amount: Amount) -> Claim | None:
         "currency": amount.currency,
         "unit": amount.unit,
         "scaled": amount.scaled,
-        "role": _role(text, amount.span, _AMOUNT_ROLES),
+        "role": _role_beside(text, amount) or _role(text, amount.span, _AMOUNT_ROLES),
         "approximate": bool(_APPROXIMATE.search(before[-20:])),
+        "negated": bool(_DENIED.search(before[-30:])),
         "derived": "point" in (amount.unit or "") or bool(_DERIVED.search(before[-60:])),
     }
     return Claim("", text[slice(*amount.span)], amount.span, "quantity", facts=facts)
@@ -153,6 +209,14 @@ def _stands_for_itself(text: str, amount: Amount) -> bool:
     if re.match(r"\s?\]|[-/]\w|\s*(?:of|out\s+of)\s+\d", after):
         return False
     return not (abs(amount.values[0]) <= LARGEST_COUNT and (_COUNTED.match(after) or _role(text, amount.span, _AMOUNT_ROLES) is None))
+
+
+def _role_beside(text: str, amount: Amount) -> str | None:
+    """The role word right after a percentage: "15% tax" is no total, whatever stands before."""
+    if amount.unit != "%":
+        return None
+    beside = text[amount.span[1] : amount.span[1] + 20]
+    return next((role for role, pattern in _ROLE_WORDS if role in _AMOUNT_ROLES and pattern.match(beside.lstrip())), None)
 
 
 def _role(text: str, span: Span, roles: frozenset[str] | set[str]) -> str | None:

@@ -258,7 +258,7 @@ NOT_THINGS = words(
     portion portrait pose position presence present problem process product purpose quality quantity question race range reason
     recreation red reflection region relation relaxation representation respondent rest restaurant result right room runway rush
     sale sand scenario scene scenery screenshot sea season seating section selection seller sense series set setting shade shadow
-    shape share shop shore shot shoulder side sidewalk sight silhouette size skill skin sky slope somebody someone something space
+    shape share shop shore shot shoulder side sidewalk sight silhouette size skill skin sky sleep slope somebody someone something space
     speed sport spot stack standing state statement station step store story street style subject summary summer sunlight sunrise
     sunset supplier surface surrounding surroundings tail team teeth term text texture theme thing thought thumb time title toe
     tongue top topic touch town tradition traffic transportation trip trunk tusk type use user variety vendor version vibe vicinity
@@ -274,6 +274,11 @@ DEPICTIONS = words(
 )
 # These name the evidence itself unless the sentence places them in it.
 PICTURES = words("picture photo photograph image snapshot photography scene shot view close-up closeup frame still")
+COLOUR_WORDS = words(
+    "black white red green blue yellow orange brown grey gray pink purple beige tan gold golden silver turquoise teal maroon navy"
+)
+# COCO classes with a plural form for one thing: "two pairs" would count differently.
+PAIRED = frozenset(("skis", "scissors"))
 # "a pair of skis", "a group of people": the thing is what follows "of".
 MEASURES = words(
     "pair group bunch set couple number variety collection lot piece slice stack pile row line array herd flock pack crowd team series "

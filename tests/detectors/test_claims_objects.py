@@ -33,6 +33,9 @@ def only(text: str, noun: str) -> Claim:
         ("This appears to be a photo with an umbrella, along with cups.", ["umbrella", "cups"]),
         ("The person's dog is brown.", ["person", "dog"]),
         ("From 0:00 to 0:03 a woman stands in an empty white room.", ["woman"]),
+        ("🐶 A dog 🦮 and a cat 🐈.", ["dog", "cat"]),
+        ("A couple of dogs and a herd of sheep.", ["dogs", "sheep"]),
+        ("The cat, which is black, sleeps.", ["cat"]),
     ],
 )
 def test_things_in_depicting_sentences_are_claims(answer: str, things: list[str]) -> None:
@@ -124,6 +127,10 @@ def test_a_hypernym_is_supported_by_any_of_its_classes() -> None:
         ("There is a man in a suit, not a woman.", "woman"),
         ("The kitchen has a stove and a fridge, but no sink.", "sink"),
         ("The image does not show a dog; it shows a cat.", "dog"),
+        ("There is no one.", "person"),
+        ("Nobody is in the room.", "person"),
+        ("Neither the man nor the woman wears a hat.", "hat"),
+        ("Nobody wears a hat.", "hat"),
     ],
 )
 def test_what_is_said_to_be_absent_is_negated(answer: str, noun: str) -> None:
@@ -139,10 +146,37 @@ def test_what_is_said_to_be_absent_is_negated(answer: str, noun: str) -> None:
         ("The kitchen has a stove and a fridge, but no sink.", "fridge"),
         ("There are no other animals besides the horse.", "horse"),
         ("No, there is a dog.", "dog"),
+        ("Neither the man nor the woman wears a hat.", "man"),
+        ("Neither the man nor the woman wears a hat.", "woman"),
     ],
 )
 def test_a_negation_elsewhere_does_not_negate_the_thing(answer: str, noun: str) -> None:
     assert only(answer, noun).facts["negated"] is False
+
+
+@pytest.mark.parametrize(
+    ("answer", "noun", "narrowed"),
+    [
+        ("There is no dog.", "dog", False),
+        ("There is no dog in the picture.", "dog", False),
+        ("There is no dog in the kitchen.", "dog", False),
+        ("No dogs are visible.", "dog", False),
+        ("There is not a single dog.", "dog", False),
+        ("There are no traffic lights.", "traffic light", False),
+        ("The kitchen has a stove but no sink.", "sink", False),
+        ("There is no brown dog.", "dog", True),
+        ("There is no dog on the couch.", "dog", True),
+        ("I can't see any dogs or cats on the couch.", "cat", True),
+        ("No person is wearing a hat.", "person", True),
+        ("There is no dog wearing a collar.", "dog", True),
+        ("A man without an umbrella is walking.", "umbrella", True),
+        ("A man with no tie.", "tie", True),
+        ("The table has no cups.", "cup", True),
+        ("There is a dog on the couch.", "dog", False),
+    ],
+)
+def test_a_denial_of_a_kind_a_place_or_a_doing_is_narrowed(answer: str, noun: str, narrowed: bool) -> None:
+    assert only(answer, noun).facts["narrowed"] is narrowed
 
 
 @pytest.mark.parametrize(
@@ -154,6 +188,9 @@ def test_a_negation_elsewhere_does_not_negate_the_thing(answer: str, noun: str) 
         "A cat or a dog is sleeping.",
         "What appears to be a dog is next to the bowl.",
         "It could be a dog.",
+        "It is unclear whether there is a dog.",
+        "I'm not sure there is a dog.",
+        "It is hard to tell if there is a dog.",
     ],
 )
 def test_a_guess_is_hedged(answer: str) -> None:
@@ -174,6 +211,8 @@ def test_an_assertion_is_not_hedged(answer: str) -> None:
         "There is a picture of a dog on the wall.",
         "A toy dog sits on the bed.",
         "I see a statue of a dog.",
+        "Her t-shirt shows a dog.",
+        "The TV screen displays a film with a dog.",
     ],
 )
 def test_a_likeness_is_depicted(answer: str) -> None:
@@ -199,6 +238,18 @@ def test_the_evidence_itself_is_no_likeness(answer: str) -> None:
         ("At least two zebras are standing there.", "zebra", None),
         ("There are about ten people.", "people", None),
         ("There are two pairs of skis.", "skis", None),
+        ("There are twenty-one birds.", "bird", 21),
+        ("There are one hundred and twenty sheep.", "sheep", 120),
+        ("There are half a dozen cars.", "car", 6),
+        ("A pair of dogs is running.", "dog", 2),
+        ("A trio of giraffes.", "giraffe", 3),
+        ("A lone surfer rides a wave.", "surfer", 1),
+        ("Both dogs are asleep.", "dog", 2),
+        ("There are two or three dogs.", "dog", None),
+        ("There are 2-3 dogs.", "dog", None),
+        ("There are between two and four people.", "people", None),
+        ("There are two dogs and three cats.", "cat", 3),
+        ("A couple of dogs are running.", "dog", None),
     ],
 )
 def test_a_plain_number_is_the_count(answer: str, noun: str, count: int | None) -> None:
@@ -224,6 +275,30 @@ def test_colours_go_with_their_own_noun() -> None:
     answer = "A red and white bus is parked next to a black motorcycle."
     assert only(answer, "bus").facts["attributes"] == ("red", "white")
     assert only(answer, "motorcycle").facts["attributes"] == ("black",)
+
+
+@pytest.mark.parametrize(
+    ("answer", "noun", "colours"),
+    [
+        ("The car is red.", "car", ("red",)),
+        ("The bus behind the two women is yellow and white.", "bus", ("yellow", "white")),
+        ("The cat, which is black, looks out.", "cat", ("black",)),
+        ("There is a light blue car.", "car", ("blue",)),
+        ("The umbrella is not red.", "umbrella", ()),
+        ("A Golden Retriever is running.", "golden retriever", ()),
+        ("There is a glass of orange juice.", "juice", ()),
+        ("A man in a red shirt rides a black horse.", "man", ()),
+    ],
+)
+def test_a_colour_said_of_the_thing_is_an_attribute(answer: str, noun: str, colours: tuple[str, ...]) -> None:
+    assert only(answer, noun).facts["attributes"] == colours
+
+
+def test_spans_are_code_points_whatever_stands_before() -> None:
+    answer = "👩‍👩‍👧‍👦 Un cafe\u0301: 🐶 a nai\u0308ve dog and a 🛋️ couch."
+    found = find(answer)
+    assert [answer[slice(*claim.span)] for claim in found if claim.span] == [claim.text for claim in found]
+    assert "dog" in [claim.text for claim in found]
 
 
 def test_a_colour_is_not_the_fruit() -> None:

@@ -219,3 +219,77 @@ def test_the_recogniser_adds_names_no_pattern_leads_to(monkeypatch: pytest.Monke
 
 def test_a_pronoun_that_issues_something_is_no_name() -> None:
     assert find("We sent this invoice twice. They issued the receipt.") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "value", "currency", "unit"),
+    [
+        ("It costs twenty-five dollars.", "twenty-five dollars", 25, "$", None),
+        ("The bill comes to one hundred and twenty euros.", "one hundred and twenty euros", 120, "EUR", None),
+        ("The total is five dollars and fifty cents.", "five dollars and fifty cents", 5.5, "$", None),
+        ("Sales were three and a half million dollars.", "three and a half million dollars", 3_500_000, "$", None),
+        ("A discount of fifteen per cent was given.", "fifteen per cent", 15, None, "%"),
+        ("The bag weighs twelve kilograms.", "twelve kilograms", 12, None, "kilograms"),
+    ],
+)
+def test_numbers_in_words_are_values_before_a_currency_or_a_measure(
+    text: str, words: str, value: float, currency: str | None, unit: str | None
+) -> None:
+    claim = only(text)
+    assert claim.text == words
+    assert claim.span == (text.index(words), text.index(words) + len(words))
+    assert (claim.facts["value"], claim.facts["currency"], claim.facts["unit"]) == (value, currency, unit)
+
+
+@pytest.mark.parametrize(
+    "text", ["Two dogs and one cat.", "One piece of cake for two people.", "He waits two minutes.", "Oh no, a million thanks."]
+)
+def test_number_words_that_count_things_are_no_values(text: str) -> None:
+    assert find(text) == []
+
+
+def test_an_ordinal_is_a_value_that_the_answer_may_have_reckoned() -> None:
+    claim = only("They celebrate the 21st anniversary.")
+    assert (claim.text, claim.facts["value"], claim.facts["derived"]) == ("21st", 21.0, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "negated"), [("The total is not RM 9.00.", True), ("It isn't $5.00.", True), ("The total is RM 9.00, not more.", False)]
+)
+def test_a_denied_value_says_so(text: str, negated: bool) -> None:
+    assert only(text).facts["negated"] is negated
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("₹1,50,000 was paid.", 150_000),
+        ("₹12,34,567.50", 1_234_567.5),
+        ("Revenue was $2.3B.", 2.3e9),
+        ("He got ₹2 crore.", 2e7),
+        ("$3k", 3000),
+    ],
+)
+def test_indian_groups_and_letters_for_scales_keep_their_value(text: str, value: float) -> None:
+    assert find_amounts(text)[0].values[0] == value
+
+
+def test_a_percentage_before_tax_is_the_tax_even_beside_a_total() -> None:
+    assert [claim.facts["role"] for claim in find("The total is $12.50 and 15% tax was added.")] == ["total", "tax"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("A phone number +60 3-1234 5678 is printed.", "+60 3-1234 5678"),
+        ("The shop has tel 03 8076 6612 on it.", "03 8076 6612"),
+    ],
+)
+def test_a_telephone_number_is_one_text(text: str, words: str) -> None:
+    claim = only(text)
+    assert (claim.kind, claim.text) == ("text", words)
+    assert claim.span == (text.index(words), text.index(words) + len(words))
+
+
+def test_a_number_glued_to_its_unit_is_never_cut() -> None:
+    assert [claim.text for claim in find("The label says 500ml.")] == ["500ml"]
