@@ -22,6 +22,9 @@ class Entry:
 
 
 CATALOGUE: dict[str, Entry] = {
+    "missing_evidence": Entry(
+        "detectors.missing_evidence:MissingEvidence", "lite", "speaks of evidence that is not there, or answers over what cannot be read"
+    ),
     "object_hallucination": Entry(
         "detectors.object_hallucination:ObjectHallucination", "lite", "names an object the picture does not show"
     ),

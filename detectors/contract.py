@@ -135,7 +135,10 @@ class MissingEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One response to look at. Labels and attributes of the record are never part of it."""
+    """One response to look at. Labels and attributes of the record are never part of it.
+
+    ``abstained`` and ``confidence`` are what the answering model said of its own answer.
+    """
 
     id: str
     answer: str
@@ -145,6 +148,8 @@ class Case:
     risk: str = "assistive"
     workflow: str = ""
     missing: tuple[MissingEvidence, ...] = ()
+    abstained: bool = False
+    confidence: float | None = None
 
     def evidence_of(self, *families: str) -> tuple[EvidenceFile, ...]:
         """The evidence of these families, in order; reference voices are left out."""
@@ -224,6 +229,8 @@ class Detector(ABC):
     :attr:`calibration`, never from a file of its own, so that the threshold follows the risk of the case.
     ``accounts_for_missing`` is True where its findings already weigh that evidence is missing; the service takes back
     what other detectors found wrong when the missing piece might have supported it.
+    ``finds_own_claims`` is True where it reads the answer itself: its cases carry the caller's own claims only, and are
+    built without the other claim finders and their language model.
     """
 
     name: ClassVar[str]
@@ -232,6 +239,7 @@ class Detector(ABC):
     families: ClassVar[frozenset[str]]
     seconds_per_case: ClassVar[float]
     accounts_for_missing: ClassVar[bool] = False
+    finds_own_claims: ClassVar[bool] = False
 
     def __init__(self, options: DetectorOptions) -> None:
         self.options = options

@@ -72,20 +72,22 @@ class CaseBuilder:
         self._references = references
         self._cache = cache
         self._max_bytes = max_bytes
-        self._built: OrderedDict[tuple[str, Path | None], Case] = OrderedDict()
+        self._built: OrderedDict[tuple[str, Path | None, bool], Case] = OrderedDict()
 
-    def build(self, record: ResponseRecord, folder: Path | None = None) -> Case:
+    def build(self, record: ResponseRecord, folder: Path | None = None, *, find_claims: bool = True) -> Case:
         """The case of a record; ``folder`` is where its ``file:`` references begin.
+
+        Without ``find_claims`` the case has the caller's own claims only, as they are, and no language model is needed.
 
         Raises:
             StorageUnavailable: evidence is there but cannot be read now.
             DetectorUnavailable: the language model of the claim finders is not installed.
         """
-        key = (content_hash(record), folder)
+        key = (content_hash(record), folder, find_claims)
         if (known := self._built.get(key)) is not None:
             self._built.move_to_end(key)
             return known
-        built = self._build(record, folder)
+        built = self._build(record, folder, find_claims)
         # Evidence that is missing now may be uploaded a moment later.
         if not built.missing:
             self._built[key] = built
@@ -93,19 +95,21 @@ class CaseBuilder:
                 self._built.popitem(last=False)
         return built
 
-    def _build(self, record: ResponseRecord, folder: Path | None) -> Case:
+    def _build(self, record: ResponseRecord, folder: Path | None, find_claims: bool) -> Case:
         files, missing = self.locate(record, folder)
         families = [_family_of(piece) for piece in record.evidence if piece.role != "reference_voice"]
         # Claims are read for the missing evidence too, so that they end as not checked instead of vanishing.
         return Case(
             id=record.id,
             answer=record.answer.text,
-            claims=self._claims(record, families),
+            claims=self._claims(record, families) if find_claims else _given_claims(record),
             evidence=tuple(files),
             question=None if record.question is None else record.question.text,
             risk=record.risk,
             workflow=record.workflow,
             missing=tuple(missing),
+            abstained=record.answer.abstained,
+            confidence=record.answer.confidence,
         )
 
     def locate(self, record: ResponseRecord, folder: Path | None = None) -> tuple[list[EvidenceFile], list[MissingEvidence]]:
@@ -124,8 +128,7 @@ class CaseBuilder:
     def _claims(self, record: ResponseRecord, families: list[str]) -> tuple[Claim, ...]:
         if not record.claims:
             return self._finders.extract(record.answer.text, families)
-        given = [_given_claim(claim, number) for number, claim in enumerate(record.claims, start=1)]
-        return self._finders.complete(given, record.answer.text, families)
+        return self._finders.complete(_given_claims(record), record.answer.text, families)
 
     def _locate(self, piece: records.Evidence, folder: Path | None) -> EvidenceFile:
         path, sha256 = self._read(piece, folder)
@@ -170,6 +173,10 @@ def _family_of(piece: records.Evidence) -> str:
 
 def _missing(piece: records.Evidence, position: int, problem: str, *, altered: bool = False) -> MissingEvidence:
     return MissingEvidence(piece.id, _family_of(piece), f"evidence {piece.id!r} {problem}", piece.title, position, altered)
+
+
+def _given_claims(record: ResponseRecord) -> tuple[Claim, ...]:
+    return tuple(_given_claim(claim, number) for number, claim in enumerate(record.claims, start=1))
 
 
 def _given_claim(claim: records.Claim, number: int) -> Claim:

@@ -11,7 +11,8 @@ from dataclasses import replace
 import msgspec
 
 from detectors.contract import EvidenceFile, MissingEvidence, Outcome
-from detectors.quality import Quality, measure
+from detectors.quality import Quality
+from detectors.quality.remembering import measure_once
 from monitor.findings import EvidenceQuality, QualityProblem
 
 # A few hundred bytes each; several detectors and many responses share a source.
@@ -45,7 +46,7 @@ class QualityMeter:
 
 def _quality_of(file: EvidenceFile) -> Quality | None:
     try:
-        return measure(file)
+        return measure_once(file)
     except Exception:  # noqa: BLE001 - a decoder may raise anything on hostile bytes; then it is not measured, and detection goes on
         _log.exception("the quality of evidence %s (sha256 %s) could not be measured", file.id, file.sha256)
         return None

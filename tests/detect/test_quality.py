@@ -43,7 +43,7 @@ def test_the_quality_comes_back_with_every_outcome_through_the_worker(make_engin
 
 def test_evidence_is_measured_once_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(metering, "measure", lambda one: calls.append(one.id) or Quality("good"))
+    monkeypatch.setattr(metering, "measure_once", lambda one: calls.append(one.id) or Quality("good"))
     meter = QualityMeter()
     first = meter.measure([file(tmp_path / "a")])
     again = meter.measure([file(tmp_path / "a", "other")])
@@ -56,7 +56,7 @@ def test_what_is_missing_or_breaks_the_measuring_is_not_measured(tmp_path: Path,
     def broken(_: EvidenceFile) -> Quality:
         raise RuntimeError("a bug in a decoder")
 
-    monkeypatch.setattr(metering, "measure", broken)
+    monkeypatch.setattr(metering, "measure_once", broken)
     found = QualityMeter().measure([file(tmp_path / "a")], [MissingEvidence("gone", "image", "is not stored")])
     assert [(one.evidence_id, one.family, one.grade) for one in found] == [("doc", "text", None), ("gone", "image", None)]
 
