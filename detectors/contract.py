@@ -138,6 +138,9 @@ class Case:
     """One response to look at. Labels and attributes of the record are never part of it.
 
     ``abstained`` and ``confidence`` are what the answering model said of its own answer.
+    ``missing`` is evidence the response names and that could not be had. ``neighbours`` is text evidence of other
+    responses of the same project and session or customer, never evidence for this one: content that comes from there
+    leaked. It is empty unless the service is set to look for that.
     """
 
     id: str
@@ -150,6 +153,7 @@ class Case:
     missing: tuple[MissingEvidence, ...] = ()
     abstained: bool = False
     confidence: float | None = None
+    neighbours: tuple[EvidenceFile, ...] = ()
 
     def evidence_of(self, *families: str) -> tuple[EvidenceFile, ...]:
         """The evidence of these families, in order; reference voices are left out."""

@@ -46,7 +46,15 @@ class Settings(BaseSettings):
 
     # Detecting
     detectors: tuple[str, ...] = Field(
-        ("missing_evidence", "object_hallucination", "ocr_mismatch", "quote_mismatch", "event_mismatch", "chart_mismatch"),
+        (
+            "missing_evidence",
+            "object_hallucination",
+            "ocr_mismatch",
+            "quote_mismatch",
+            "event_mismatch",
+            "chart_mismatch",
+            "source_confusion",
+        ),
         description="Detectors to run, by name.",
     )
     engine: Literal["local"] = Field("local", description="What runs the workers: local = spawned processes.")

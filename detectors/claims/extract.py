@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from detectors.claims import charts, events, objects, quotes, values
+from detectors.claims import charts, citing, events, objects, quotes, values
 from detectors.contract import Claim
 
 Finder = Callable[[str], list[Claim]]
 
 # Which finders read an answer, by the families of its evidence.
 FINDERS: dict[str, tuple[Finder, ...]] = {
-    "image": (objects.find, values.find, charts.find),
-    "video": (events.find, quotes.find_in_video),
-    "pdf": (values.find, charts.find),
-    "audio": (quotes.find,),
-    "text": (),
+    "image": (objects.find, values.find, charts.find, citing.find),
+    "video": (events.find, quotes.find_in_video, citing.find),
+    "pdf": (values.find, charts.find, citing.find),
+    "audio": (quotes.find, citing.find),
+    "text": (citing.find,),
     "other": (),
 }
 

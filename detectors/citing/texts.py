@@ -1,0 +1,146 @@
+"""What a source says in words, with the way back from a span of that text to its place in the source.
+
+Text evidence is taken as it stands, so that spans hold for what the dashboard shows. Of PDFs the own text of each page
+is taken, pages without any and pictures are read by the page reader. Recordings have no words here: their transcript,
+where the response carries one, is a text source of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from detectors.contract import DetectorOptions, EvidenceFile, EvidenceUnreadable, Place, Region, Span
+from detectors.reading.lines import Line, around
+from detectors.reading.pages import open_pages
+from detectors.reading.readers import FastReader
+
+# Longer texts are compared up to here: a book is no passage, and nobody waits for it.
+MAX_CHARACTERS = 1_000_000
+# A picture with fewer letters and digits than this is a photograph, not a document.
+DOCUMENT_CHARACTERS = 60
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^<>]{1,2000}>", re.DOTALL | re.IGNORECASE)
+_KEPT = 64
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """The words of one source; ``lines`` are set where they were read from pages: start of each line in ``text``, and the line."""
+
+    evidence: str
+    text: str
+    starts: tuple[int, ...] = ()
+    lines: tuple[Line, ...] = ()
+
+    def place(self, span: Span) -> Place:
+        """Where that span of the text stands in the source, with its words."""
+        quote = " ".join(self.text[slice(*span)].split())
+        if not self.lines:
+            return Place(self.evidence, span=span, quote=quote)
+        first = max(0, bisect_right(self.starts, span[0]) - 1)
+        last = max(first + 1, bisect_right(self.starts, max(span[0], span[1] - 1)))
+        held = [line for line in self.lines[first:last] if line.page == self.lines[first].page]
+        return Place(self.evidence, region=around(held), page=held[0].page, quote=quote)
+
+    def part(self, place: Place) -> Span | None:
+        """The stretch of text a citation points to by span, page or region; None where it names no part of a text."""
+        if place.span is not None and not self.lines:
+            return place.span
+        if not self.lines or (place.page is None and place.region is None):
+            return None
+        held = [
+            (start, start + len(line.text))
+            for start, line in zip(self.starts, self.lines, strict=True)
+            if (place.page is None or line.page == place.page) and (place.region is None or _mostly_in(line.region, place.region))
+        ]
+        return (held[0][0], held[-1][1]) if held else (0, 0)
+
+
+class TextSources:
+    """Reads sources as text; the last few are kept by content. Not thread-safe."""
+
+    def __init__(self, options: DetectorOptions) -> None:
+        self._reader = FastReader(options)
+        self._loaded = False
+        self._kept: OrderedDict[str, SourceText] = OrderedDict()
+
+    def read(self, evidence: EvidenceFile) -> SourceText:
+        """The words of a source.
+
+        Raises:
+            EvidenceUnreadable: it is damaged, has no words, or is a recording.
+            DetectorUnavailable: it is a picture, and the page reader is not installed.
+        """
+        key = f"{evidence.sha256}:{evidence.family}"
+        if (known := self._kept.get(key)) is not None:
+            self._kept.move_to_end(key)
+            return SourceText(evidence.id, known.text, known.starts, known.lines)
+        self._kept[key] = read = self._read(evidence)
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return read
+
+    def _read(self, evidence: EvidenceFile) -> SourceText:
+        if evidence.family == "text":
+            return SourceText(evidence.id, _text_of(evidence))
+        if evidence.family not in ("pdf", "image"):
+            raise EvidenceUnreadable(evidence.id, f"it is {evidence.media_type}, of which no words are compared here")
+        lines = self._own_lines(evidence) if evidence.family == "pdf" else None
+        if lines is None:
+            lines = self._read_lines(evidence)
+        if sum(character.isalnum() for line in lines for character in line.text) < DOCUMENT_CHARACTERS:
+            raise EvidenceUnreadable(evidence.id, "it carries hardly any text")
+        starts, position = [], 0
+        for line in lines:
+            starts.append(position)
+            position += len(line.text) + 1
+        return SourceText(evidence.id, "\n".join(line.text for line in lines), tuple(starts), lines)
+
+    @staticmethod
+    def _own_lines(evidence: EvidenceFile) -> tuple[Line, ...] | None:
+        """The text a PDF carries itself; None where one of its pages is a picture."""
+        _, pages = open_pages(evidence)
+        found: list[Line] = []
+        for page in pages:
+            if page.lines is None:
+                return None
+            found += page.lines
+        return tuple(found)
+
+    def _read_lines(self, evidence: EvidenceFile) -> tuple[Line, ...]:
+        if not self._loaded:
+            self._reader.load()
+            self._loaded = True
+        reading = self._reader.read(evidence)
+        return tuple(line for row in reading.rows for line in row)
+
+
+def _text_of(evidence: EvidenceFile) -> str:
+    """The text with markup blanked out and every offset kept. Raises EvidenceUnreadable."""
+    try:
+        raw = evidence.path.read_bytes()
+    except OSError as error:
+        raise EvidenceUnreadable(evidence.id, f"the file cannot be opened ({error.strerror})") from error
+    try:
+        # A byte order mark stays: it is one code point of the text that clients and the dashboard count too.
+        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
+    except UnicodeDecodeError:
+        raise EvidenceUnreadable(evidence.id, "it is not UTF-8 text") from None
+    if "\x00" in text:
+        raise EvidenceUnreadable(evidence.id, "it is binary, not text")
+    if not text.strip():
+        raise EvidenceUnreadable(evidence.id, "it is empty")
+    text = text[:MAX_CHARACTERS]
+    bare = evidence.media_type.split(";")[0].strip().lower()
+    if bare in ("text/html", "application/xhtml+xml") or bare.endswith("xml"):
+        text = _MARKUP.sub(lambda match: " " * len(match.group()), text)
+    return text
+
+
+def _mostly_in(inner: Region, outer: Region) -> bool:
+    width = min(inner[0] + inner[2], outer[0] + outer[2]) - max(inner[0], outer[0])
+    height = min(inner[1] + inner[3], outer[1] + outer[3]) - max(inner[1], outer[1])
+    area = inner[2] * inner[3]
+    return width > 0 and height > 0 and area > 0 and width * height >= 0.5 * area
