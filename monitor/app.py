@@ -37,6 +37,7 @@ from monitor.metadata.database import Database
 from monitor.metadata.keys import DEFAULT_PROJECT, ApiKeys
 from monitor.metadata.letters import DeadLetters
 from monitor.migrate import migrate
+from monitor.otlp.traces import Traces
 from monitor.settings import Settings
 from monitor.spool import Spool
 from monitor.store.client import Store
@@ -49,6 +50,8 @@ FLUSH_LIMIT_S = 5.0
 # After this the process ends however its stages are doing; nothing acknowledged depends on a clean end.
 STOP_LIMIT_S = 25.0
 REQUESTS_LIMIT_S = 5
+# An exporter sends a batch again within minutes; later the record's own id tells a span that comes twice.
+SPANS_KNOWN_FOR = timedelta(days=1)
 _BACKLOG = 2048
 
 log = structlog.get_logger(__name__)
@@ -105,14 +108,20 @@ class Service:
         evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir)
         letters = DeadLetters(database, clock)
         metrics = Metrics()
-        metrics.at_scrape(lambda: _readings(spool, driver, clock))
+        metrics.at_scrape(lambda: _readings(spool, traces, driver, clock))
         driver = Driver(settings, reader, writer, database, evidence, clock, on_lag=metrics.detection_lag.observe)
         jobs = JobRunner(settings, reader, database, clock)
         delivery = Delivery(settings, database, clock)
+        ingest = Ingest(settings, spool, evidence, clock)
+        span_spool = Spool(settings.traces_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, SPANS_KNOWN_FOR)
+        closing.callback(span_spool.close)
+        traces = Traces(span_spool, ingest, settings.trace_wait_s, cast(OnDeadLetter, letters.add))
         drain = Drain(spool, writer, clock, cast(OnDeadLetter, letters.add))
         drain.start()
         closing.callback(drain.stop)
         closing.callback(_flush, spool)
+        traces.start()
+        closing.callback(traces.stop)
         driver.start()
         closing.callback(driver.stop, drain=False)
         delivery.start()
@@ -127,7 +136,8 @@ class Service:
             reader=reader,
             spool=spool,
             evidence=evidence,
-            ingest=Ingest(settings, spool, evidence, clock),
+            ingest=ingest,
+            traces=traces,
             driver=driver,
             jobs=jobs,
             metrics=metrics,
@@ -153,13 +163,14 @@ def require_key(database: Database, host: str, now: datetime) -> None:
     raise KeyRequired(host)
 
 
-def _readings(spool: Spool, driver: Driver, clock: Clock) -> Iterator[Reading]:
+def _readings(spool: Spool, traces: Traces, driver: Driver, clock: Clock) -> Iterator[Reading]:
     waiting, done = spool.pending(), driver.counters()
     oldest = waiting.oldest_received_at
     age = 0.0 if oldest is None else max(0.0, (clock.now() - oldest).total_seconds())
     yield Reading(name="spool_records", documentation="Records on disk that the store does not have yet.", values={(): waiting.count})
     yield Reading(name="spool_bytes", documentation="Size of those records.", values={(): waiting.bytes})
     yield Reading(name="spool_oldest_seconds", documentation="Age of the oldest of them.", values={(): age})
+    yield Reading(name="otlp_open_traces", documentation="Traces that wait for their root span.", values={(): traces.open_traces})
     yield Reading(
         name="detect_outcomes",
         documentation="How detectors ended on responses, by state.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 import msgspec
@@ -87,46 +87,72 @@ class Ingest:
         plain = decompress(body, content_encoding, self._settings.max_body_bytes)
         fates: dict[int, Fate] = {}
         good: list[tuple[int, str, bytes]] = []
-        seen: set[str] = set()
         for index, raw in enumerate(split(plain, content_type)):
             try:
                 record, spooled = self._admit(raw)
+                good.append((index, record.id, spooled))
             except RecordInvalid as error:
                 fates[index] = _refused(index, _id_of(raw), error.field, error.problem, error.remedy)
-                continue
-            if record.id in seen:
-                fates[index] = Fate(index=index, id=record.id, status="duplicate")
-                continue
-            seen.add(record.id)
-            good.append((index, record.id, spooled))
-        fresh = self._spool.append(project, [(identifier, raw) for _, identifier, raw in good]) if good else []
-        for (index, identifier, _), new in zip(good, fresh, strict=True):
+        return self._spooled(project, good, fates)
+
+    def take_records(self, project: str, records: Sequence[ResponseRecord]) -> list[Fate]:
+        """As :meth:`take`, for records that were made here from something else (spans). References are not looked at.
+
+        Raises:
+            SlowDown, StorageUnavailable: nothing was taken.
+        """
+        fates: dict[int, Fate] = {}
+        good: list[tuple[int, str, bytes]] = []
+        for index, record in enumerate(records):
+            try:
+                self.check_time(record.time)
+                good.append((index, record.id, encode_response(self._stored(record))))
+            except RecordInvalid as error:
+                fates[index] = _refused(index, record.id, error.field, error.problem, error.remedy)
+        return self._spooled(project, good, fates)
+
+    def _spooled(self, project: str, good: Sequence[tuple[int, str, bytes]], fates: dict[int, Fate]) -> list[Fate]:
+        """All fates in order, once the good items are on disk; the second of two items with one id is a duplicate."""
+        chosen: dict[str, tuple[int, bytes]] = {}
+        for index, identifier, raw in good:
+            if identifier in chosen:
+                fates[index] = Fate(index=index, id=identifier, status="duplicate")
+            else:
+                chosen[identifier] = (index, raw)
+        fresh = self._spool.append(project, [(identifier, raw) for identifier, (_, raw) in chosen.items()]) if chosen else []
+        for (identifier, (index, _)), new in zip(chosen.items(), fresh, strict=True):
             fates[index] = Fate(index=index, id=identifier, status="accepted" if new else "duplicate")
         return [fates[index] for index in sorted(fates)]
 
     def _admit(self, raw: bytes) -> tuple[ResponseRecord, bytes]:
         record = parse_response(raw)
         self._check_live(record)
-        if any(evidence.content is not None for evidence in record.evidence):
-            record = self._evidence.externalise(record)
-            return record, encode_response(record)
-        return record, raw
+        stored = self._stored(record)
+        return record, raw if stored is record else encode_response(stored)
+
+    def _stored(self, record: ResponseRecord) -> ResponseRecord:
+        inline = any(evidence.content is not None for evidence in record.evidence)
+        return self._evidence.externalise(record) if inline else record
 
     def _check_live(self, record: ResponseRecord) -> None:
         """What holds for a live record but not for a corpus."""
-        now = self._clock.now()
-        # Rows older than the store's TTL would vanish at insert while the summaries still count them.
-        if record.time < now - timedelta(days=self._settings.retention_days):
-            problem = f"{record.time.isoformat()} is older than the {self._settings.retention_days} days that are kept"
-            raise RecordInvalid("time", problem, "Send responses while they are young, or raise GROUNDWATCH_RETENTION_DAYS")
-        if record.time > now + timedelta(seconds=self._settings.future_tolerance_s):
-            problem = f"{record.time.isoformat()} is more than {self._settings.future_tolerance_s} s ahead of the server's clock"
-            raise RecordInvalid("time", problem, "Set the sender's clock, or raise GROUNDWATCH_FUTURE_TOLERANCE_S")
+        self.check_time(record.time)
         if record.labels:
             raise RecordInvalid("labels", "are for corpora and imports", "Log the response without labels; judge it in review")
         for index, evidence in enumerate(record.evidence):
             if evidence.uri is not None:
                 self._check_uri(f"evidence[{index}].uri", evidence.uri)
+
+    def check_time(self, time: datetime) -> None:
+        """Raises RecordInvalid for a time that the store would not keep."""
+        now = self._clock.now()
+        # Rows older than the store's TTL would vanish at insert while the summaries still count them.
+        if time < now - timedelta(days=self._settings.retention_days):
+            problem = f"{time.isoformat()} is older than the {self._settings.retention_days} days that are kept"
+            raise RecordInvalid("time", problem, "Send responses while they are young, or raise GROUNDWATCH_RETENTION_DAYS")
+        if time > now + timedelta(seconds=self._settings.future_tolerance_s):
+            problem = f"{time.isoformat()} is more than {self._settings.future_tolerance_s} s ahead of the server's clock"
+            raise RecordInvalid("time", problem, "Set the sender's clock, or raise GROUNDWATCH_FUTURE_TOLERANCE_S")
 
     def _check_uri(self, field: str, uri: str) -> None:
         # A sha256: blob may still be on its way; detection says "evidence not stored" if it never comes.

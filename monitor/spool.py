@@ -192,6 +192,28 @@ class Spool:
                 self._bytes -= sum(len(item.raw) for item in batch.items)
         self._tidy()
 
+    def after(self, sequence: int, limit: int) -> list[SpooledItem]:
+        """Waiting records behind a sequence, oldest first: for a reader that chooses itself what to :meth:`remove`."""
+        with self._reading, self._refusals():
+            rows = self._read.execute(
+                "SELECT sequence, project, id, received_us, raw FROM waiting WHERE sequence > ? ORDER BY sequence LIMIT ?",
+                (sequence, limit),
+            ).fetchall()
+        return [SpooledItem(sequence=s, project=p, id=i, received_at=_time(us), raw=raw) for s, p, i, us, raw in rows]
+
+    def remove(self, sequences: Sequence[int]) -> None:
+        """Delete these records, whoever needed them has them. Raises StorageUnavailable; then all of them stay."""
+        count = size = 0
+        with self._writing, self._refusals(), self._transaction():
+            for sequence in sequences:
+                row = self._write.execute("DELETE FROM waiting WHERE sequence = ? RETURNING length(raw)", (sequence,)).fetchone()
+                if row is not None:
+                    count, size = count + 1, size + row[0]
+        with self._arrived:
+            self._count -= count
+            self._bytes -= size
+        self._tidy()
+
     def close(self) -> None:
         """Write what is queued, then stop. Idempotent."""
         with self._arrived:

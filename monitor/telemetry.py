@@ -56,6 +56,9 @@ class Metrics:
         )
         for status in ("accepted", "duplicate", "refused"):
             self.ingested.labels(status)  # a rate needs the zero before the first event
+        self.otlp_spans = Counter(
+            "groundwatch_otlp_spans_total", "Spans of OTLP requests, by what happened.", ["status"], registry=self.registry
+        )
         self.refused_requests = Counter(
             "groundwatch_ingest_requests_refused_total",
             "Ingest requests of which nothing was taken, by HTTP status.",

@@ -28,6 +28,7 @@ REQUIRED: dict[tuple[str, str], Role | None] = {
     ("GET", "/readyz"): None,
     ("GET", "/metrics"): "viewer",
     ("POST", "/v1/responses"): "ingest",
+    ("POST", "/v1/traces"): "ingest",
     ("PUT", "/v1/evidence/{sha256}"): "ingest",
     ("POST", "/v1/evidence"): "ingest",
     ("GET", "/v1/evidence/{sha256}"): "viewer",

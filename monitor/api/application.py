@@ -12,11 +12,11 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import monitor
-from monitor.api import alerts, evidence, operations, overview, problems, responses, responses_in, review
+from monitor.api import alerts, evidence, operations, otlp, overview, problems, responses, responses_in, review
 from monitor.api.access import REQUIRED, SMALL_BODY, FindKey, Gate, Principal
 from monitor.api.context import Context
+from monitor.api.intake import BODIES_AT_ONCE, Intake
 from monitor.api.models import Problem
-from monitor.api.responses_in import BODIES_AT_ONCE, Intake
 from monitor.metadata.keys import ApiKeys
 from monitor.records import ResponseRecord
 from monitor.telemetry import Metrics
@@ -24,6 +24,7 @@ from monitor.telemetry import Metrics
 ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     responses_in.router,
+    otlp.router,
     evidence.router,
     responses.router,
     overview.router,
@@ -50,6 +51,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.intake = Intake(BODIES_AT_ONCE * settings.max_body_bytes)
     app.state.body_limits = {
         ("POST", "/v1/responses"): settings.max_body_bytes,
+        ("POST", "/v1/traces"): settings.max_body_bytes,
         ("PUT", "/v1/evidence/{sha256}"): settings.max_evidence_bytes,
         ("POST", "/v1/evidence"): settings.max_evidence_bytes + SMALL_BODY,
     }

@@ -15,6 +15,7 @@ from monitor.evidence import EvidenceStore
 from monitor.ingest import Ingest
 from monitor.jobs.runner import JobRunner
 from monitor.metadata.database import Database
+from monitor.otlp.traces import Traces
 from monitor.settings import Settings
 from monitor.spool import Spool
 from monitor.store.client import Store
@@ -34,6 +35,7 @@ class Context:
     spool: Spool
     evidence: EvidenceStore
     ingest: Ingest
+    traces: Traces
     driver: Driver
     jobs: JobRunner
     metrics: Metrics

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from typing import Any
 
-import anyio
 import msgspec
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
 from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Running
+from monitor.api.intake import Intake
 from monitor.api.models import IngestItem, IngestReply
 from monitor.api.problems import status_of
-from monitor.errors import GroundwatchError, SlowDown
+from monitor.errors import GroundwatchError
 from monitor.ingest import JSON_TYPES, LINES_TYPES, Fate
 
 router = APIRouter(route_class=GuardedRoute, tags=["ingest"])
 
-# Requests that wait for the disk have threads of their own, so that slow reads never hold up what comes in.
-INGEST_THREADS = 64
-# Bodies held in memory at once, as a multiple of the largest one.
-BODIES_AT_ONCE = 16
 _RECORD = {"$ref": "#/components/schemas/ResponseRecord"}
 _LIST = {"type": "array", "items": _RECORD}
 _ENVELOPE = {"type": "object", "required": ["responses"], "additionalProperties": False, "properties": {"responses": _LIST}}
@@ -38,15 +33,6 @@ _BODY: dict[str, Any] = {
 }
 
 
-class Intake:
-    """How much is being taken in right now. Lives on the event loop, so it needs no lock."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self.held_bytes = 0
-        self.threads = anyio.CapacityLimiter(INGEST_THREADS)
-
-
 @router.post(
     "/v1/responses",
     status_code=202,
@@ -57,27 +43,14 @@ class Intake:
 async def take_responses(request: Request, running: Running, who: Who) -> Response:
     """Log responses. 202: every accepted item is on disk; refused items name the field and the remedy."""
     intake: Intake = request.app.state.intake
-    received = 0
-    pieces: list[bytes] = []
+    headers = request.headers
+    kind, encoding = headers.get("content-type", ""), headers.get("content-encoding", "")
     try:
-        async for piece in request.stream():
-            if intake.held_bytes + len(piece) > intake.max_bytes:
-                raise SlowDown("the memory for request bodies", f"{intake.max_bytes} bytes", 1)
-            intake.held_bytes += len(piece)
-            received += len(piece)
-            pieces.append(piece)
-        body = b"".join(pieces)
-        pieces.clear()
-        headers = request.headers
-        take = functools.partial(
-            running.ingest.take, who.project, body, headers.get("content-type", ""), headers.get("content-encoding", "")
-        )
-        fates = await run_sync(take, limiter=intake.threads)
+        async with intake.body(request) as body:
+            fates = await run_sync(running.ingest.take, who.project, body, kind, encoding, limiter=intake.threads)
     except GroundwatchError as error:
         running.metrics.refused_requests.labels(str(status_of(error))).inc()
         raise
-    finally:
-        intake.held_bytes -= received
     for status, count in Counter(fate.status for fate in fates).items():
         running.metrics.ingested.labels(status).inc(count)
     return _reply(fates)

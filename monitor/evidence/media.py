@@ -41,11 +41,14 @@ def media_type_of(path: Path) -> str:
         head = stream.read(_HEAD_BYTES)
     by_name = mimetypes.guess_type(path.name)[0]
     return (
-        _by_content(head) or (by_name if by_name and _fits(by_name, head) else None) or ("text/plain" if _reads_as_text(head) else UNKNOWN)
+        media_type_in(head)
+        or (by_name if by_name and _fits(by_name, head) else None)
+        or ("text/plain" if _reads_as_text(head) else UNKNOWN)
     )
 
 
-def _by_content(head: bytes) -> str | None:
+def media_type_in(head: bytes) -> str | None:
+    """What the first bytes of a file say it is; None where they say nothing."""
     if head[:4] == b"RIFF" and head[8:12] in _RIFF:
         return _RIFF[head[8:12]]
     # "BM" is also how prose may begin; a bitmap has binary zeros in its header.

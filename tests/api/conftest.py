@@ -19,6 +19,7 @@ from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, Qual
 from monitor.ingest import Ingest
 from monitor.jobs.runner import JobStatus
 from monitor.metadata.database import Database
+from monitor.otlp.traces import Traces
 from monitor.records import Answer, Claim, Evidence, ResponseRecord, Stage, Usage
 from monitor.settings import Settings
 from monitor.spool import SpoolState
@@ -225,6 +226,7 @@ class Api:
         self.settings, self.database, self.clock = settings, database, clock
         self.evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir)
         self.missing: list[str] = []
+        self.ingest = Ingest(settings, self.spool, self.evidence, clock)
         self.context = Context(
             settings=settings,
             clock=clock,
@@ -233,7 +235,8 @@ class Api:
             reader=cast(Any, self.reader),
             spool=cast(Any, self.spool),
             evidence=self.evidence,
-            ingest=Ingest(settings, self.spool, self.evidence, clock),
+            ingest=self.ingest,
+            traces=Traces(cast(Any, self.spool), self.ingest, 60.0, lambda *_: None),
             driver=cast(Any, IdleDriver()),
             jobs=cast(Any, self.jobs),
             metrics=Metrics(),

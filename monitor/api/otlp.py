@@ -1,0 +1,95 @@
+"""``POST /v1/traces``: OTLP/HTTP, as any OpenTelemetry SDK or Collector sends it.
+
+Answers are in the encoding of the request: 200 with ``partial_success`` where spans were rejected, 400 for what cannot
+be read, and only 429 and 503 (with ``Retry-After``) for what may be sent again, as the OTLP specification has it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request, Response
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTracePartialSuccess, ExportTraceServiceResponse
+
+from monitor.api.access import GuardedRoute, Who
+from monitor.api.context import Context, Running
+from monitor.api.intake import Intake
+from monitor.api.problems import OUR_FAULT, status_of
+from monitor.errors import BodyUnsupported, GroundwatchError, SlowDown
+from monitor.ingest import decompress
+from monitor.otlp.reading import JSON, PROTOBUF, encoding_of, read_spans
+
+router = APIRouter(route_class=GuardedRoute, tags=["ingest"])
+
+# Google's canonical codes (google/rpc/code.proto) of the statuses given here.
+_CODES = {400: 3, 413: 11, 415: 3, 429: 8, 503: 14}
+_RETRY_AFTER_S = 5
+_NAMED_REASONS = 5
+_BODY = {"schema": {"type": "object", "description": "An OTLP ExportTraceServiceRequest."}}
+_BINARY = {"schema": {"type": "string", "format": "binary", "description": "An OTLP ExportTraceServiceRequest."}}
+
+
+@router.post(
+    "/v1/traces",
+    status_code=200,
+    response_model=None,
+    openapi_extra={"requestBody": {"required": False, "content": {PROTOBUF: _BINARY, JSON: _BODY}}},
+)
+async def take_traces(request: Request, running: Running, who: Who) -> Response:
+    """Log spans of GenAI calls (OTLP/HTTP). 200: what was not rejected is on disk."""
+    intake: Intake = request.app.state.intake
+    try:
+        encoding = encoding_of(request.headers.get("content-type", ""))
+    except BodyUnsupported as error:
+        running.metrics.refused_requests.labels("415").inc()
+        return _refusal(error, PROTOBUF)
+    try:
+        async with intake.body(request) as body:
+            taken, rejected = await run_sync(
+                _take, running, who.project, body, encoding, request.headers.get("content-encoding", ""), limiter=intake.threads
+            )
+    except GroundwatchError as error:
+        reply = _refusal(error, encoding)
+        running.metrics.refused_requests.labels(str(reply.status_code)).inc()
+        return reply
+    running.metrics.otlp_spans.labels("accepted").inc(taken)
+    running.metrics.otlp_spans.labels("rejected").inc(len(rejected))
+    return _success(rejected, encoding)
+
+
+def _take(running: Context, project: str, body: bytes, encoding: str, content_encoding: str) -> tuple[int, list[str]]:
+    plain = decompress(body, content_encoding, running.settings.max_body_bytes)
+    spans, malformed = read_spans(plain, encoding)
+    refused = running.traces.take(project, spans)
+    return len(spans) - len(refused), malformed + refused
+
+
+def _success(rejected: Sequence[str], encoding: str) -> Response:
+    message = ExportTraceServiceResponse()
+    if rejected:
+        told = "; ".join(rejected[:_NAMED_REASONS])
+        more = f"; and {len(rejected) - _NAMED_REASONS} more" if len(rejected) > _NAMED_REASONS else ""
+        message.partial_success.CopyFrom(ExportTracePartialSuccess(rejected_spans=len(rejected), error_message=told + more))
+    if encoding == PROTOBUF:
+        return Response(message.SerializeToString(), 200, media_type=PROTOBUF)
+    partial = {"rejectedSpans": str(len(rejected)), "errorMessage": message.partial_success.error_message}
+    return Response(json.dumps({"partialSuccess": partial} if rejected else {}), 200, media_type=JSON)
+
+
+def _refusal(error: GroundwatchError, encoding: str) -> Response:
+    """A ``google.rpc.Status``. A full disk is 503 here: the only status of its kind that exporters send again after."""
+    status = status_of(error)
+    if status in (500, 507):
+        status = 503
+    headers = {}
+    if status in (429, 503):
+        headers["Retry-After"] = str(error.retry_after_s if isinstance(error, SlowDown) else _RETRY_AFTER_S)
+    detail = OUR_FAULT if status_of(error) == 500 else str(error)
+    message: Message = Status(code=_CODES.get(status, 2), message=detail)
+    if encoding == PROTOBUF:
+        return Response(message.SerializeToString(), status, headers, PROTOBUF)
+    return Response(json.dumps({"code": _CODES.get(status, 2), "message": detail}), status, headers, JSON)

@@ -1,0 +1,244 @@
+"""Spans wait for their trace: on disk before anybody hears 200, in memory by trace, made into records when it is whole.
+
+A trace is whole when its root span (one without a parent) has come: exporters send a parent after its children. A
+request that brings the root of a trace nobody waits for becomes records at once. Where the root never comes, because
+another service keeps it to itself, the trace is taken as it is after ``wait_s`` without a new span. The record's id is
+made of trace and span, so a trace that is assembled again after a kill doubles nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from monitor.errors import GroundwatchError, RecordInvalid
+from monitor.ingest import Ingest
+from monitor.otlp.assembly import Trace
+from monitor.otlp.spans import Span
+from monitor.records import ResponseRecord
+from monitor.spool import Spool, SpooledItem
+
+_TICK_S = 0.2
+_PAGE = 1_000
+# A trace with more spans than this is assembled early: what nobody ends must not fill the memory.
+_MOST_SPANS = 10_000
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Span])
+
+log = structlog.get_logger(__name__)
+
+_Key = tuple[str, str]
+
+
+class OnDeadLetter(Protocol):
+    """Takes what could not be made into a record; ``stage`` is ``ingest``."""
+
+    def __call__(self, project: str, stage: str, response_id: str, detector: str | None, reason: str, payload: str | None) -> None: ...
+
+
+class _Waiting:
+    """What has come of one trace. ``touched`` is a monotonic time in seconds."""
+
+    def __init__(self) -> None:
+        self.spans: dict[str, Span] = {}
+        self.sequences: list[int] = []
+        self.touched = time.monotonic()
+
+    @property
+    def whole(self) -> bool:
+        return len(self.spans) > _MOST_SPANS or any(not span.parent_id for span in self.spans.values())
+
+
+class Traces:
+    """Takes spans from any thread and assembles in a thread of its own.
+
+    Args:
+        spool: on-disk buffer of its own, not the one of the records.
+        wait_s: quiet time after which a trace without a root is assembled.
+    """
+
+    def __init__(self, spool: Spool, ingest: Ingest, wait_s: float, on_dead_letter: OnDeadLetter) -> None:
+        self._spool = spool
+        self._ingest = ingest
+        self._wait_s = wait_s
+        self._on_dead_letter = on_dead_letter
+        self._lock = threading.Lock()
+        self._waiting: Counter[_Key] = Counter()  # rows on disk by trace, counted before they are read back
+        self._traces: dict[_Key, _Waiting] = {}
+        self._read_to = 0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.responses = 0
+        self.dead_letters = 0
+
+    def start(self) -> None:
+        """Begin assembling, with what an earlier process left."""
+        self._recover()
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, name="traces", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Stop; what waits stays on disk."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            self._thread = None
+
+    @property
+    def open_traces(self) -> int:
+        """Traces that wait for their root."""
+        return len(self._waiting)
+
+    def take(self, project: str, spans: Sequence[Span]) -> list[str]:
+        """Take spans in; when it returns they, or the records made of them, are on disk. Returns why answers were rejected.
+
+        Raises:
+            SlowDown, StorageUnavailable: nothing new was taken; what was taken already is known by its id.
+        """
+        by_trace: dict[str, list[Span]] = {}
+        rejected: list[str] = []
+        for span in spans:
+            try:
+                self._ingest.check_time(span.ended_at)
+                by_trace.setdefault(span.trace_id, []).append(span)
+            except RecordInvalid as error:
+                rejected.append(f"span {span.name[:80]!r}: {error}")
+        whole: list[list[Span]] = []
+        rows: list[tuple[str, bytes]] = []
+        for trace_id, group in by_trace.items():
+            if any(not span.parent_id for span in group) and not self._waits((project, trace_id)):
+                whole.append(group)
+            else:
+                rows.append((f"{trace_id}:{_digest(group)}", _encoder.encode(group)))
+        if rows:
+            self._keep(project, rows)
+        records: list[ResponseRecord] = []
+        for group in whole:
+            for answer, made in _records(group):
+                if isinstance(made, ResponseRecord):
+                    records.append(made)
+                else:
+                    rejected.append(f"span {answer.name[:80]!r}: {made}")
+        fates = self._ingest.take_records(project, records) if records else []
+        rejected += [f"span {fate.id}: {fate.field} {fate.problem}" for fate in fates if fate.status == "refused"]
+        self.responses += sum(fate.status == "accepted" for fate in fates)
+        return rejected
+
+    def _waits(self, key: _Key) -> bool:
+        with self._lock:
+            return key in self._waiting
+
+    def _keep(self, project: str, rows: list[tuple[str, bytes]]) -> None:
+        keys = [(project, identifier.partition(":")[0]) for identifier, _ in rows]
+        with self._lock:
+            # Before the write: a root that comes right after it must find that its trace is waited for.
+            self._waiting.update(keys)
+        try:
+            new = self._spool.append(project, rows)
+        except GroundwatchError:
+            self._forget(keys)
+            raise
+        self._forget([key for key, fresh in zip(keys, new, strict=True) if not fresh])
+
+    def _forget(self, keys: Iterable[_Key]) -> None:
+        with self._lock:
+            self._waiting.subtract(keys)
+            self._waiting = +self._waiting
+
+    # --- the thread -----------------------------------------------------------------------------------------------
+
+    def _recover(self) -> None:
+        while page := self._spool.after(self._read_to, _PAGE):
+            with self._lock:
+                self._waiting.update((item.project, item.id.partition(":")[0]) for item in page)
+            self._add(page)
+
+    def _run(self) -> None:
+        while not self._stop.wait(_TICK_S):
+            try:
+                self.turn()
+            except GroundwatchError as error:
+                # The spool of the records is full, or the disk or the metadata is away: everything is still on disk.
+                log.warning("traces wait", error=str(error))
+
+    def turn(self) -> None:
+        """Read what has come, assemble what is whole or has waited long enough."""
+        while page := self._spool.after(self._read_to, _PAGE):
+            self._add(page)
+        now = time.monotonic()
+        for key in [key for key, trace in self._traces.items() if trace.whole or now - trace.touched >= self._wait_s]:
+            try:
+                self._assemble(key)
+            except GroundwatchError:
+                raise
+            except Exception as error:
+                # One trace that nobody can read must not hold up the others.
+                log.exception("a trace could not be made into records", trace=key[1])
+                self._give_up(key, f"{type(error).__name__}: {error}")
+
+    def _add(self, page: Sequence[SpooledItem]) -> None:
+        for item in page:
+            key = (item.project, item.id.partition(":")[0])
+            trace = self._traces.setdefault(key, _Waiting())
+            for span in _decoder.decode(item.raw):
+                trace.spans.setdefault(span.span_id, span)
+            trace.sequences.append(item.sequence)
+            trace.touched = time.monotonic()
+            self._read_to = item.sequence
+
+    def _assemble(self, key: _Key) -> None:
+        project, _ = key
+        trace = self._traces[key]
+        spans = list(trace.spans.values())
+        records: list[ResponseRecord] = []
+        for answer, made in _records(spans):
+            if isinstance(made, ResponseRecord):
+                records.append(made)
+            else:
+                self._bury(project, answer, str(made))
+        fates = self._ingest.take_records(project, records) if records else []
+        for fate, record in zip(fates, records, strict=True):
+            if fate.status == "refused":
+                self._bury(project, trace.spans[record.span_id or ""], f"{fate.field} {fate.problem}")
+        self.responses += sum(fate.status == "accepted" for fate in fates)
+        self._done(key)
+
+    def _give_up(self, key: _Key, reason: str) -> None:
+        for span in self._traces[key].spans.values():
+            self._bury(key[0], span, reason)
+        self._done(key)
+
+    def _done(self, key: _Key) -> None:
+        sequences = self._traces[key].sequences
+        self._spool.remove(sequences)
+        del self._traces[key]
+        self._forget([key] * len(sequences))
+
+    def _bury(self, project: str, answer: Span, reason: str) -> None:
+        self.dead_letters += 1
+        payload = msgspec.json.encode(answer).decode()
+        self._on_dead_letter(project, "ingest", f"{answer.trace_id}-{answer.span_id}", None, reason, payload)
+
+
+def _digest(group: Sequence[Span]) -> str:
+    return hashlib.blake2b("".join(sorted(span.span_id for span in group)).encode(), digest_size=12).hexdigest()
+
+
+def _records(spans: Sequence[Span]) -> list[tuple[Span, ResponseRecord | RecordInvalid]]:
+    """Every answer of a trace with its record, or with why there is none."""
+    trace = Trace(spans)
+    made: list[tuple[Span, ResponseRecord | RecordInvalid]] = []
+    for position, (answer, _) in enumerate(trace.answers):
+        try:
+            made.append((answer, trace.record(position)))
+        except RecordInvalid as error:
+            made.append((answer, error))
+    return made

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from monitor.errors import SlowDown, StorageUnavailable
+from monitor.otlp.reading import JSON, PROTOBUF
+from tests.api.conftest import Api
+from tests.otlp.spans import as_json, chat, protobuf, span
+
+
+def post(api: Api, body: bytes, kind: str = PROTOBUF, **headers: str) -> Any:
+    return api.http.post("/v1/traces", content=body, headers={"Content-Type": kind, **headers})
+
+
+def test_a_full_success_says_nothing_in_the_encoding_of_the_request(api: Api) -> None:
+    reply = post(api, protobuf([chat(1)]))
+    assert (reply.status_code, reply.headers["content-type"], reply.content) == (200, PROTOBUF, b"")
+    reply = post(api, json.dumps(as_json([chat(1)])).encode(), JSON)
+    assert (reply.status_code, reply.json()) == (200, {})
+    assert len(api.spool.taken) == 1
+
+
+def test_gzip_and_empty_requests_are_taken(api: Api) -> None:
+    assert post(api, gzip.compress(protobuf([chat(1)])), **{"Content-Encoding": "gzip"}).status_code == 200
+    assert post(api, b"").status_code == 200
+    assert len(api.spool.taken) == 1
+
+
+def test_rejected_spans_are_counted_and_named_and_the_others_kept(api: Api) -> None:
+    body = as_json([chat(1), span(2, name="broken")])
+    body["resourceSpans"][0]["scopeSpans"][0]["spans"][1]["traceId"] = "00"
+    reply = post(api, json.dumps(body).encode(), JSON)
+    assert reply.status_code == 200
+    assert reply.json()["partialSuccess"]["rejectedSpans"] == "1"
+    assert "broken" in reply.json()["partialSuccess"]["errorMessage"]
+    assert len(api.spool.taken) == 1
+    message = ExportTraceServiceResponse.FromString(post(api, protobuf([chat(1, start_s=1e6, end_s=1e6 + 1)])).content)
+    assert message.partial_success.rejected_spans == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "headers", "status"),
+    [
+        (b"\x0a\xff\xff\xff\xff\x0f", PROTOBUF, {}, 400),
+        (b"{", JSON, {}, 400),
+        (b"x", PROTOBUF, {"Content-Encoding": "gzip"}, 400),
+        (b"{}", "text/plain", {}, 415),
+        (b"{}", JSON, {"Content-Encoding": "br"}, 415),
+        (gzip.compress(bytes(60_000)), JSON, {"Content-Encoding": "gzip"}, 413),
+    ],
+)
+def test_what_cannot_be_read_is_a_status_in_the_encoding_of_the_request(
+    api: Api, body: bytes, kind: str, headers: dict[str, str], status: int
+) -> None:
+    reply = post(api, body, kind, **headers)
+    assert reply.status_code == status
+    assert "retry-after" not in reply.headers
+    told = reply.json()["message"] if kind == JSON else Status.FromString(reply.content).message
+    assert told
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"), [(SlowDown("spool", "1 byte", 7), 429), (StorageUnavailable("/data", "No space left on device"), 503)]
+)
+def test_what_may_be_sent_again_says_when(api: Api, failure: Exception, status: int) -> None:
+    api.spool.failure = failure
+    reply = post(api, protobuf([chat(1)]))
+    assert reply.status_code == status
+    assert int(reply.headers["retry-after"]) > 0
+    assert Status.FromString(reply.content).message
+
+
+def test_spans_need_the_role_ingest(guarded: Api) -> None:
+    assert post(guarded, protobuf([chat(1)])).status_code == 401

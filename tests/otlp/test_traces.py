@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.clock import MovableClock
+from monitor.errors import SlowDown, StorageUnavailable
+from monitor.evidence import EvidenceStore
+from monitor.ingest import Ingest
+from monitor.otlp.spans import Span
+from monitor.otlp.traces import Traces
+from monitor.settings import Settings
+from monitor.spool import Spool
+from tests.conftest import NOON
+from tests.otlp.spans import TRACE, chat, span
+
+CHAT_ID = f"{TRACE}-{2:016x}"
+
+
+class Buffering:
+    """Traces over real spools; ``turn`` is called by hand."""
+
+    def __init__(self, folder: Path, wait_s: float = 60.0, max_bytes: int = 10_000_000) -> None:
+        self.folder, self.wait_s, self.max_bytes = folder, wait_s, max_bytes
+        self.letters: list[tuple[Any, ...]] = []
+        self.open()
+
+    def open(self) -> None:
+        clock = MovableClock(NOON)
+        settings = Settings(data=self.folder)
+        self.records = Spool(settings.spool_path, self.max_bytes, 0, clock)
+        self.spans = Spool(settings.traces_path, self.max_bytes, 0, clock, timedelta(days=1))
+        ingest = Ingest(settings, self.records, EvidenceStore(settings.blob_url, 1_000_000, settings.cache_dir), clock)
+        self.traces = Traces(self.spans, ingest, self.wait_s, lambda *letter: self.letters.append(letter))
+
+    def close(self) -> None:
+        self.traces.stop()
+        self.records.close()
+        self.spans.close()
+
+    def restart(self) -> None:
+        self.close()
+        self.open()
+        self.traces.start()
+        self.traces.stop()
+
+    def take(self, *spans: Span) -> list[str]:
+        return self.traces.take("default", spans)
+
+    @property
+    def ids(self) -> list[str]:
+        return [item.id for item in self.records.after(0, 1000)]
+
+
+@pytest.fixture
+def buffering(tmp_path: Path) -> Iterator[Buffering]:
+    made = Buffering(tmp_path)
+    yield made
+    made.close()
+
+
+ROOT = span(1, name="request", end_s=3.0)
+CHAT = chat(2, parent=1, end_s=2.0)
+
+
+def test_a_whole_trace_becomes_records_before_the_request_is_answered(buffering: Buffering) -> None:
+    assert buffering.take(CHAT, ROOT) == []
+    assert buffering.ids == [CHAT_ID]
+    assert buffering.spans.pending().count == 0
+
+
+def test_spans_wait_on_disk_for_their_root(buffering: Buffering) -> None:
+    buffering.take(CHAT)
+    buffering.traces.turn()
+    assert (buffering.ids, buffering.spans.pending().count, buffering.traces.open_traces) == ([], 1, 1)
+    buffering.take(ROOT)
+    buffering.traces.turn()
+    assert (buffering.ids, buffering.spans.pending().count, buffering.traces.open_traces) == ([CHAT_ID], 0, 0)
+    stages = buffering.records.after(0, 1)[0].raw
+    assert b'"request"' in stages
+
+
+def test_a_trace_whose_root_never_comes_is_taken_as_it_is(tmp_path: Path) -> None:
+    buffering = Buffering(tmp_path, wait_s=0.0)
+    buffering.take(CHAT)
+    buffering.traces.turn()
+    assert buffering.ids == [CHAT_ID]
+    buffering.close()
+
+
+def test_what_waited_is_assembled_after_a_restart(buffering: Buffering) -> None:
+    buffering.take(CHAT)
+    buffering.restart()
+    assert buffering.traces.open_traces == 1
+    buffering.take(ROOT)
+    buffering.traces.turn()
+    assert buffering.ids == [CHAT_ID]
+
+
+def test_a_trace_assembled_again_after_a_kill_doubles_nothing(buffering: Buffering, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(_: object) -> None:
+        raise StorageUnavailable(buffering.folder, "killed between the record and the removal of its spans")
+
+    buffering.take(CHAT)
+    buffering.take(ROOT)
+    with monkeypatch.context() as patched:
+        patched.setattr(buffering.spans, "remove", killed)
+        with pytest.raises(StorageUnavailable):
+            buffering.traces.turn()
+    assert buffering.ids == [CHAT_ID]
+    buffering.restart()
+    buffering.traces.turn()
+    assert (buffering.ids, buffering.spans.pending().count) == ([CHAT_ID], 0)
+
+
+def test_spans_sent_again_change_nothing(buffering: Buffering) -> None:
+    for _ in range(2):
+        buffering.take(CHAT)
+        buffering.take(CHAT, ROOT)
+    buffering.traces.turn()
+    buffering.take(CHAT, ROOT)
+    assert buffering.ids == [CHAT_ID]
+
+
+def test_spans_of_a_time_that_is_not_kept_are_rejected_with_the_reason(buffering: Buffering) -> None:
+    (reason,) = buffering.take(chat(3, start_s=90_000, end_s=90_001), CHAT, ROOT)
+    assert "ahead of the server's clock" in reason
+    assert buffering.ids == [CHAT_ID]
+
+
+def test_an_answer_that_breaks_the_contract_is_rejected_or_a_dead_letter(buffering: Buffering) -> None:
+    bad = {"groundwatch.evidence": '[{"id": "x", "media_type": "nonsense", "content": "y"}]'}
+    (reason,) = buffering.take(chat(1, attributes=bad))
+    assert "media_type" in reason
+    other = "1" * 32
+    buffering.take(chat(2, parent=1, trace_id=other, attributes=bad))
+    buffering.take(span(1, trace_id=other))
+    buffering.traces.turn()
+    ((project, stage, identifier, detector, why, payload),) = buffering.letters
+    assert (project, stage, identifier, detector) == ("default", "ingest", f"{other}-{2:016x}", None)
+    assert "media_type" in why
+    assert other in payload
+    assert buffering.spans.pending().count == 0
+
+
+def test_traces_of_two_projects_do_not_mix(buffering: Buffering) -> None:
+    buffering.traces.take("a", [CHAT])
+    buffering.traces.take("b", [ROOT])
+    buffering.traces.turn()
+    assert buffering.ids == []
+    assert buffering.spans.pending().count == 1
+
+
+def test_a_full_buffer_says_slow_down_and_takes_nothing(tmp_path: Path) -> None:
+    buffering = Buffering(tmp_path, max_bytes=1_000_000)
+    big = {"groundwatch.workflow": "w", "x": "y" * 2_000_000}
+    with pytest.raises(SlowDown):
+        buffering.take(chat(2, parent=1, attributes=big))
+    assert buffering.traces.open_traces == 0
+    buffering.take(CHAT, ROOT)
+    assert buffering.ids == [CHAT_ID]
+    buffering.close()
