@@ -17,7 +17,7 @@ REFUSED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "cor
 
 # From the bottom to the top: a module imports its own layer and those before it. Longest prefix wins.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("monitor", "monitor.errors", "monitor.clock", "monitor.records", "monitor.findings"),
+    ("monitor", "monitor.errors", "monitor.clock", "monitor.records", "monitor.findings", "monitor.messages"),
     ("monitor.settings", "monitor.score", "monitor.client", "monitor.telemetry"),
     ("monitor.spool", "monitor.store", "monitor.metadata", "monitor.evidence", "migrations"),
     ("monitor.migrate", "monitor.ingest", "monitor.drain", "monitor.detect", "monitor.alerts", "monitor.review"),
@@ -96,7 +96,7 @@ def test_modules_are_short_and_well_named(path: Path) -> None:
 
 def test_the_client_needs_the_base_install_only() -> None:
     seen: set[str] = set()
-    waiting = ["monitor.client"]
+    waiting = ["groundwatch"]
     while waiting:
         module = waiting.pop()
         seen.add(module)
@@ -105,8 +105,9 @@ def test_the_client_needs_the_base_install_only() -> None:
         for imported in imports_of(file, top_level_only=True):
             top = imported.split(".")[0]
             assert top in BASE_INSTALL or top in sys.stdlib_module_names, f"{module} imports {imported}"
-            target = ROOT / Path(*imported.split(".")).with_suffix(".py")
-            if top == "monitor" and imported not in seen and target.exists():
+            target = ROOT / Path(*imported.split("."))
+            found = target.with_suffix(".py").exists() or (target / "__init__.py").exists()
+            if top == "monitor" and imported not in seen and found:
                 waiting.append(imported)
 
 

@@ -51,7 +51,7 @@ def test_the_import_is_light() -> None:
 def test_a_response_with_a_file_is_logged_and_both_come_back(sidecar: Sidecar, client: Client, tmp_path: Path) -> None:
     page = tmp_path / "page.png"
     page.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(3_000_000))
-    reply = client.log_response(id="c-1", workflow="qa", question="What is the total?", answer="41.20 EUR.", files={"page": page})
+    reply = client.send_response(id="c-1", workflow="qa", question="What is the total?", answer="41.20 EUR.", files={"page": page})
     assert (reply.status, reply.id) == ("accepted", "c-1")
     sidecar.wait_drained()
     detail = sidecar.get("/v1/responses/c-1")
@@ -64,8 +64,8 @@ def test_a_response_with_a_file_is_logged_and_both_come_back(sidecar: Sidecar, c
 @pytest.mark.server
 def test_logging_the_same_again_changes_nothing(client: Client) -> None:
     given = {"id": "c-2", "workflow": "qa", "answer": "x"}
-    first = client.log_response(**given, files={"note": b"hello"}, evidence=[{"id": "note", "media_type": "text/plain"}])
-    second = client.log_response(given | {"evidence": [{"id": "note", "media_type": "text/plain"}]}, files={"note": b"hello"})
+    first = client.send_response(**given, files={"note": b"hello"}, evidence=[{"id": "note", "media_type": "text/plain"}])
+    second = client.send_response(given | {"evidence": [{"id": "note", "media_type": "text/plain"}]}, files={"note": b"hello"})
     assert (first.status, second.status) == ("accepted", "duplicate")
 
 
@@ -83,7 +83,7 @@ def test_a_batch_tells_of_each_record(client: Client) -> None:
 @pytest.mark.server
 def test_what_the_sidecar_refuses_names_the_field(client: Client) -> None:
     with pytest.raises(RecordInvalid) as caught:
-        client.log_response(id="c-5", workflow="qa", answer="x", time=datetime(2001, 1, 1, tzinfo=UTC))
+        client.send_response(id="c-5", workflow="qa", answer="x", time=datetime(2001, 1, 1, tzinfo=UTC))
     assert caught.value.field == "time"
 
 
@@ -99,7 +99,7 @@ def test_what_the_sidecar_refuses_names_the_field(client: Client) -> None:
 )
 def test_what_breaks_the_contract_is_refused_before_it_is_sent(fields: dict[str, object], field: str) -> None:
     with answering(httpx.Response(500)) as client, pytest.raises(RecordInvalid) as caught:
-        client.log_response(**fields)
+        client.send_response(**fields)
     assert caught.value.field == field
 
 
@@ -112,28 +112,28 @@ def test_a_file_for_no_evidence_is_refused() -> None:
         evidence=(Evidence(id="e", media_type="a/b", content="eA=="),),
     )
     with answering(httpx.Response(500)) as client, pytest.raises(RecordInvalid, match="'page'"):
-        client.log_response(record, files={"page": b"x"})
+        client.send_response(record, files={"page": b"x"})
 
 
 def test_a_sidecar_that_is_not_there_is_a_passing_error() -> None:
     with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(ClientError, match="groundwatch serve") as caught:
-        client.log_response(id="a", workflow="qa", answer="x")
+        client.send_response(id="a", workflow="qa", answer="x")
     assert not caught.value.permanent
 
 
 def test_a_full_spool_says_when_to_come_again() -> None:
     reply = httpx.Response(429, json={"detail": "the spool is at its limit"}, headers={"retry-after": "7"})
     with answering(reply) as client, pytest.raises(ClientError, match="at its limit") as caught:
-        client.log_response(id="a", workflow="qa", answer="x")
+        client.send_response(id="a", workflow="qa", answer="x")
     assert (caught.value.permanent, caught.value.retry_after_s, caught.value.status) == (False, 7.0, 429)
 
 
 def test_a_wrong_key_is_a_lasting_error() -> None:
     with answering(httpx.Response(401, json={"detail": "the API key is unknown"})) as client, pytest.raises(ClientError) as caught:
-        client.log_response(id="a", workflow="qa", answer="x")
+        client.send_response(id="a", workflow="qa", answer="x")
     assert caught.value.permanent
 
 
 def test_an_answer_that_is_not_ours_is_told_as_it_is() -> None:
     with answering(httpx.Response(502, text="<html>bad gateway")) as client, pytest.raises(ClientError, match="502: Bad Gateway"):
-        client.log_response(id="a", workflow="qa", answer="x")
+        client.send_response(id="a", workflow="qa", answer="x")

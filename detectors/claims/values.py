@@ -115,8 +115,8 @@ def find(text: str) -> list[Claim]:
             claims += _unless_taken(claim, claims)
     for match in _ORDINAL.finditer(text):
         value = float(match[1])
-        facts = {"value": value, "values": (value,), "decimals": 0, "derived": True}
-        claims += _unless_taken(Claim("", match.group(), match.span(), "quantity", facts=facts), claims)
+        ordinal = {"value": value, "values": (value,), "decimals": 0, "derived": True}
+        claims += _unless_taken(Claim("", match.group(), match.span(), "quantity", facts=ordinal), claims)
     return sorted(claims, key=lambda claim: claim.span or (0, 0))
 
 

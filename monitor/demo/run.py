@@ -118,7 +118,7 @@ def _send(console: Console, api: str, everything: Sequence[Sample]) -> None:
         bar = progress.add_task("Sending answers", total=len(everything))
         for sample in everything:
             files = {evidence.id: sample.file for evidence in sample.record.evidence if sample.file is not None}
-            client.log_response(sample.record, files=files)
+            client.send_response(sample.record, files=files)
             progress.advance(bar)
 
 

@@ -20,8 +20,9 @@ from typing import Any
 import msgspec
 
 from monitor.errors import RecordInvalid
+from monitor.messages import Media, Message
 from monitor.otlp import conventions
-from monitor.otlp.messages import CONTENT, Document, Media, Message, documents_of, inputs_of, joined, outputs_of
+from monitor.otlp.messages import CONTENT, Document, documents_of, inputs_of, joined, outputs_of
 from monitor.otlp.spans import Span, first, number_of
 from monitor.records import ResponseRecord, check_response, is_text_type
 

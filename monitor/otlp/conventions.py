@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from monitor.evidence import media_type_in
-from monitor.otlp.messages import Media
+from monitor.messages import Media
 from monitor.otlp.spans import Span, first, number_of, text_of
 
 KIND = "openinference.span.kind"

@@ -9,11 +9,12 @@ event, JSON or structured; https://github.com/open-telemetry/semantic-convention
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from monitor.messages import Message, message_of, parts_of, role_of
 from monitor.otlp.spans import Span, first, text_of
 
 # Attributes whose content becomes question, answer or evidence; the record keeps it there and not a second time.
@@ -21,28 +22,6 @@ CONTENT = re.compile(
     r"(gen_ai\.(input\.messages|output\.messages|prompt(\.\d+\.|$)|completion(\.\d+\.|$)|retrieval\.documents|system_instructions)"
     r"|llm\.(input_messages|output_messages|prompts)\.|(input|output)\.(value|images|documents)|retrieval\.documents\.|reranker\.\w+_documents\.)"
 )
-_DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?P<parameters>(;[\w=.+-]+)*),(?P<content>.*)", re.DOTALL | re.IGNORECASE)
-_MEDIA_OF_MODALITY = {"image": "image/*", "audio": "audio/*", "video": "video/*", "document": "application/pdf"}
-# What OpenAI calls an audio format, as media types.
-_AUDIO_FORMATS = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/ogg", "ogg": "audio/ogg"}
-
-
-class Media(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture, recording, film or document in a message: base64 ``content``, or a ``uri``."""
-
-    media_type: str
-    content: str | None = None
-    uri: str | None = None
-    title: str | None = None
-
-
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One turn. ``role`` is ``system``, ``user``, ``assistant`` or ``tool``."""
-
-    role: str
-    text: str = ""
-    media: tuple[Media, ...] = ()
-    finish_reason: str | None = None
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,87 +99,10 @@ def _sequence(value: Any) -> list[Any]:
 def _semconv(span: Span, name: str) -> list[Message]:
     sources = [span.attributes, *(event.attributes for event in span.events)]
     for attributes in sources:
-        messages = [_message(item) for item in _sequence(attributes.get(name)) if isinstance(item, Mapping)]
+        messages = [message_of(item) for item in _sequence(attributes.get(name)) if isinstance(item, Mapping)]
         if messages:
             return messages
     return []
-
-
-def _message(item: Mapping[str, Any]) -> Message:
-    content = item.get("parts", item.get("content"))
-    parts = [{"type": "text", "content": content}] if isinstance(content, str) else _listed(content)
-    texts, media = _parts(parts)
-    reason = item.get("finish_reason")
-    return Message(role=_role(item.get("role")), text=texts, media=media, finish_reason=str(reason) if reason else None)
-
-
-def _parts(parts: Sequence[Any]) -> tuple[str, tuple[Media, ...]]:
-    texts: list[str] = []
-    media: list[Media] = []
-    for part in parts:
-        if isinstance(part, str):
-            texts.append(part)
-        elif isinstance(part, Mapping):
-            if (found := _media(part)) is not None:
-                media.append(found)
-            elif (text := _part_text(part)) is not None:
-                texts.append(text)
-    return "\n".join(texts), tuple(media)
-
-
-def _part_text(part: Mapping[str, Any]) -> str | None:
-    kind = part.get("type")
-    if kind in ("reasoning", "tool_call", "compaction", "refusal"):
-        return None
-    value = first(dict(part), "text", "content", "response", "result", "transcript")
-    if value is None or isinstance(value, str):
-        return value
-    return msgspec.json.encode(value).decode()
-
-
-def _media(part: Mapping[str, Any]) -> Media | None:
-    kind = part.get("type")
-    modality = _MEDIA_OF_MODALITY.get(str(part.get("modality")), "application/octet-stream")
-    named = str(part.get("mime_type") or "") or modality
-    if kind == "blob" and isinstance(part.get("content"), str):
-        return Media(media_type=named, content=part["content"])
-    if kind == "uri" and isinstance(part.get("uri"), str):
-        return _from_url(part["uri"], named)
-    if kind == "file" and part.get("file_id"):
-        return Media(media_type=named, uri=f"file_id:{part['file_id']}")
-    # The shapes of OpenAI's chat API, which several instrumentations keep.
-    if kind in ("image_url", "input_image", "image"):
-        return _from_url(_url(part.get("image_url", part.get("image"))), "image/*")
-    audio = part.get("input_audio", part.get("audio"))
-    if kind in ("input_audio", "audio") and isinstance(audio, Mapping):
-        if isinstance(audio.get("data"), str):
-            return Media(media_type=_AUDIO_FORMATS.get(str(audio.get("format")), "audio/*"), content=audio["data"])
-        return _from_url(_url(audio), str(audio.get("mime_type") or "audio/*"))
-    if kind in ("video", "video_url"):
-        return _from_url(_url(part.get("video", part.get("video_url"))), "video/*")
-    return None
-
-
-def _url(value: Any) -> str:
-    while isinstance(value, Mapping):
-        value = next((value[key] for key in ("url", "image", "audio", "video") if key in value), "")
-    return value if isinstance(value, str) else ""
-
-
-def _from_url(url: str, media_type: str) -> Media | None:
-    if not url:
-        return None
-    data = _DATA_URL.fullmatch(url)
-    if data is None:
-        return Media(media_type=media_type, uri=url)
-    if ";base64" not in data["parameters"].lower():
-        return None
-    return Media(media_type=data["type"] or media_type, content=re.sub(r"\s+", "", data["content"]))
-
-
-def _role(value: Any) -> str:
-    role = str(value or "user").lower()
-    return {"developer": "system", "model": "assistant", "ai": "assistant", "human": "user", "function": "tool"}.get(role, role)
 
 
 # --- older shapes -------------------------------------------------------------------------------------------------
@@ -213,12 +115,12 @@ def _events(span: Span, *, outputs: bool) -> list[Message]:
         if name in ("gen_ai.content.prompt", "gen_ai.content.completion"):
             if outputs == name.endswith("completion"):
                 raw = first(event.attributes, "gen_ai.completion" if outputs else "gen_ai.prompt")
-                found += [_message(item) for item in _sequence(raw) if isinstance(item, Mapping)]
+                found += [message_of(item) for item in _sequence(raw) if isinstance(item, Mapping)]
         elif name == "gen_ai.choice" and outputs:
             nested = event.attributes.get("message")
-            found.append(_message({"role": "assistant", **(nested if isinstance(nested, Mapping) else event.attributes)}))
+            found.append(message_of({"role": "assistant", **(nested if isinstance(nested, Mapping) else event.attributes)}))
         elif name.startswith("gen_ai.") and name.endswith(".message") and not outputs:
-            found.append(_message({"role": name.split(".")[1], **event.attributes}))
+            found.append(message_of({"role": name.split(".")[1], **event.attributes}))
     return found
 
 
@@ -235,9 +137,9 @@ def _numbered(attributes: Mapping[str, Any], prefix: str, key: str | None = None
             parts += [item for item in contents if isinstance(item, Mapping)]
         elif isinstance(content, str) and (structured := _sequence(content)) and isinstance(structured[0], Mapping):
             parts = structured
-        texts, media = _parts(parts)
+        texts, media = parts_of(parts)
         reason = message.get("finish_reason")
-        found.append(Message(role=_role(message.get("role")), text=texts, media=media, finish_reason=str(reason) if reason else None))
+        found.append(Message(role=role_of(message.get("role")), text=texts, media=media, finish_reason=str(reason) if reason else None))
     return found
 
 
