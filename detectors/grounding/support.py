@@ -1,0 +1,125 @@
+"""How well text bears out a sentence, whoever asks: the passages it rests on, what is missing, and one raw score.
+
+:class:`SupportScorer` knows nothing of answers, detectors or thresholds::
+
+    scorer = SupportScorer()
+    scorer.load()
+    source = read_source(evidence_file)           # or source_of("id", "plain text")
+    scorer.prepare([source])                      # optional: encodes many sources at once
+    found = scorer.support("The shop opens at nine.", [source])
+    found.raw, found.passages[0].place, found.missing()
+
+It is wrong where support takes more than reading: arithmetic, world knowledge, irony, a pronoun whose owner stands far
+away; and where a false sentence is made of the passage's own words in another order than the parser notices.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from detectors.grounding.comparison import Text, text_of
+from detectors.grounding.encoder import Encoded, Encoder
+from detectors.grounding.features import FEATURES, Gap, measure
+from detectors.grounding.model import SupportModel
+from detectors.grounding.passages import Passage, Source
+from detectors.grounding.retrieval import Candidate, Retriever
+from detectors.grounding.words import Word, stems_of, words_of
+
+# Parsed passages are used again by the next sentence of the same answer.
+_KEPT_PARSES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What was found for one sentence.
+
+    ``raw`` is the log odds that the sources do *not* say it, by the shipped model (above 0: more likely not said).
+    ``passages`` are the best places, best first; ``gaps`` what they do not bear out, weightiest first. ``features`` are
+    the measured differences by name.
+    """
+
+    claim: str
+    raw: float
+    passages: tuple[Passage, ...]
+    gaps: tuple[Gap, ...]
+    features: Mapping[str, float]
+
+    def missing(self, most: int = 3) -> str:
+        """The weightiest gaps in words for a person, empty when there are none."""
+        return "; ".join(dict.fromkeys(_told(gap) for gap in self.gaps[:most]))
+
+
+class SupportScorer:
+    """Scores sentences against sources. With ``encoder=False``, or where its weights are absent, meaning beyond words is not seen.
+
+    Not thread-safe. ``threads`` 0 leaves the number to onnxruntime.
+    """
+
+    def __init__(self, *, encoder: bool = True, threads: int = 0) -> None:
+        self._encoder = Encoder(threads) if encoder and Encoder.installed() else None
+        self._retriever = Retriever(self._encoder)
+        self._parses: OrderedDict[str, list[Word]] = OrderedDict()
+        self._model: SupportModel | None = None
+
+    @property
+    def version(self) -> str:
+        """What verdicts rest on: the encoder's weights, or ``words`` without them."""
+        return "words" if self._encoder is None else self._encoder.version
+
+    def load(self) -> None:
+        """Raises DetectorUnavailable when spaCy or its model is missing, or encoder weights are there and not the pinned ones."""
+        words_of(["."])
+        if self._encoder is not None:
+            self._encoder.load()
+        self._model = SupportModel.load("words" if self._encoder is None else "encoder")
+
+    def prepare(self, sources: Sequence[Source]) -> None:
+        """Encode these sources in one go; a source already known costs nothing."""
+        self._retriever.prepare(sources)
+
+    def support(self, claim: str, sources: Sequence[Source]) -> Support:
+        """What the sources say to a sentence; together, so that several passages may support it jointly."""
+        return self.supports([claim], sources)[0]
+
+    def supports(self, claims: Sequence[str], sources: Sequence[Source]) -> list[Support]:
+        """As :meth:`support` for several sentences, in order."""
+        if self._model is None:
+            raise RuntimeError("support() before load()")
+        encoded: Sequence[Encoded | None] = [None] * len(claims) if self._encoder is None else self._encoder.encode(claims)
+        chosen = [self._retriever.candidates(vector, stems_of(claim), sources) for claim, vector in zip(claims, encoded, strict=True)]
+        self._parse([*claims, *(candidate.passage.text for candidates in chosen for candidate in candidates)])
+        indexed = self._retriever.index(sources)
+        found = []
+        for claim, vector, candidates in zip(claims, encoded, chosen, strict=True):
+            mine = text_of(claim, self._parses[claim], vector)
+            measured = measure(mine, candidates, [self._text(candidate) for candidate in candidates], indexed)
+            raw = self._model.log_odds(measured.values)
+            passages = tuple(candidate.passage for candidate in candidates)
+            found.append(Support(claim, raw, passages, measured.gaps, dict(zip(FEATURES, measured.values, strict=True))))
+        return found
+
+    def _text(self, candidate: Candidate) -> Text:
+        return text_of(candidate.passage.text, self._parses[candidate.passage.text], candidate.encoded)
+
+    def _parse(self, texts: Sequence[str]) -> None:
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._parses]
+        self._parses.update(zip(fresh, words_of(fresh), strict=True))
+        for text in texts:
+            self._parses.move_to_end(text)
+        while len(self._parses) > max(_KEPT_PARSES, len(set(texts))):
+            self._parses.popitem(last=False)
+
+
+def _told(gap: Gap) -> str:
+    instead = f" (it says {gap.instead!r})" if gap.instead else ""
+    if gap.kind == "number":
+        return f"the number {gap.text!r} is not there{instead}"
+    if gap.kind == "name":
+        return f"the name {gap.text!r} is nowhere in it"
+    if gap.kind == "opposite":
+        return f"it says {gap.instead!r}, not {gap.text!r}"
+    if gap.kind == "negation":
+        return f"{gap.text!r} is denied on one side only"
+    return f"nothing in it speaks of {gap.text!r}"
