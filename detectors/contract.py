@@ -209,7 +209,8 @@ class DetectorOptions:
     ``device`` is ``auto``, ``cpu`` or ``cuda``; ``precision`` is ``auto`` (half on a GPU, single elsewhere),
     ``single`` or ``half``. ``allow_download`` lets a library fetch weights by itself; otherwise only local paths and
     the ``offline-models`` packages are used. ``clip_model`` with ``clip_pretrained`` (open_clip tag or file) turns the
-    open-vocabulary verifier on. ``threads`` 0 leaves the choice to the libraries.
+    open-vocabulary verifier on. ``threads`` 0 leaves the choice to the libraries. In ``citation_required_workflows``
+    every statement must cite a source.
     """
 
     device: str = "auto"
@@ -222,6 +223,7 @@ class DetectorOptions:
     whisper_model: str = ""
     object_model: str = ""
     second_reader: bool = True
+    citation_required_workflows: tuple[str, ...] = ()
 
 
 class Detector(ABC):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from detectors.calibration import Calibration
 from detectors.citing.conflicts import conflicts
 from detectors.citing.origin import Indexed, Share, Statement, indexed, joint, share, weighed
 from detectors.citing.sources import Cited, Sources, name_of
@@ -14,6 +13,7 @@ from detectors.citing.statements import attributable, statement_text
 from detectors.citing.texts import SourceText, TextSources
 from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, not_checked
 
+_READ = ("text", "pdf", "image")
 # Telling words that only the other source has: with this many, the difference between the sources counts half.
 _HALF = 2
 # Fewer telling words than this could come from anywhere.
@@ -57,13 +57,13 @@ class SourceConfusion(Detector):
     name: ClassVar[str] = "source_confusion"
     version: ClassVar[str] = "1.0.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"statement", "quote", "quantity", "entity", "text", "trend", "event"})
-    families: ClassVar[frozenset[str]] = frozenset({"text", "pdf", "image"})
+    # Of recordings nothing is read here, but they count where an answer numbers its sources.
+    families: ClassVar[frozenset[str]] = frozenset({"text", "pdf", "image", "audio", "video", "other"})
     seconds_per_case: ClassVar[float] = 0.05
 
     def __init__(self, options: DetectorOptions) -> None:
         super().__init__(options)
         self._texts = TextSources(options)
-        self._calibration = Calibration.load(self.name)
 
     def load(self) -> None:
         """Nothing to load: a page reader loads when the first picture among the sources needs it."""
@@ -75,7 +75,8 @@ class SourceConfusion(Detector):
 
     def concerns(self, case: Case) -> bool:
         """At least two sources, or one and those of other requests."""
-        return len(case.evidence_of(*self.families)) + len(case.neighbours) >= 2 and super().concerns(case)
+        own = case.evidence_of(*_READ)
+        return bool(own) and len(own) + len(case.neighbours) >= 2
 
     def claims_for(self, case: Case) -> list[Claim]:
         """Statements that cite something; all statements where sources of other requests are at hand."""
@@ -108,7 +109,7 @@ class SourceConfusion(Detector):
         """The sources as text, and why others could not be read."""
         read: list[Source] = []
         unread: dict[str, str] = {piece.id: piece.problem for piece in case.missing}
-        own = case.evidence_of(*self.families)
+        own = case.evidence_of(*_READ)
         for piece in (*own, *case.neighbours):
             try:
                 text = self._texts.read(piece)
@@ -133,8 +134,8 @@ class SourceConfusion(Detector):
             return not_checked(claim, "there is no other source it could come from")
         if len(found.statement.weights) < FEWEST_WORDS:
             return not_checked(claim, "it has too few telling words to say where they come from")
-        score = self._calibration.apply(found.raw)
-        if score >= self._calibration.threshold:
+        score = self.calibration.apply(found.raw)
+        if score >= self.calibration.threshold:
             return self._confused(claim, found, score)
         return self._at_home(claim, text, found, read, score)
 

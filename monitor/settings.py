@@ -58,6 +58,12 @@ class Settings(BaseSettings):
         ),
         description="Detectors to run, by name.",
     )
+    citation_required_workflows: tuple[str, ...] = Field((), description="Workflows in which every statement must cite a source.")
+    neighbour_key: str = Field(
+        "",
+        description="Where source_confusion also looks for an answer's origin: earlier responses with the same session_id, or with the same"
+        " value of the cohort key named here; empty = nowhere.",
+    )
     engine: Literal["local"] = Field("local", description="What runs the workers: local = spawned processes.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes; 0 = detection off.")
     batch_size: int = Field(8, ge=1, le=256, description="Responses in one micro-batch.")

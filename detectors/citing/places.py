@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 from rapidfuzz import fuzz
 
 from detectors.citing.texts import SourceText
-from detectors.contract import EvidenceFile, EvidenceUnreadable, Place, Span
-from detectors.hearing.audio import DEMUXERS
+from detectors.contract import EvidenceFile, Place, Span
+from detectors.presence.extent import pages_of, seconds_of
 from detectors.reading.pages import open_pages
 
 # Containers round their length; a citation may end this much after it.
@@ -50,8 +48,8 @@ def span_flaw(text: SourceText, place: Place) -> Flaw | None:
         return Flaw(f"it cites characters {place.span[0]} to {place.span[1]} of a text of {len(text.text)}")
     if not place.quote or not place.quote.strip():
         return None
-    part = text.part(place)
-    if part is not None and locate(text.text[slice(*part)], place.quote) is not None:
+    part = text.only(place)
+    if part is not None and locate(part, place.quote) is not None:
         return None
     elsewhere = locate(text.text, place.quote)
     if elsewhere is None:
@@ -77,6 +75,10 @@ def locate(text: str, quote: str) -> Span | None:
         if near is None or not near.score or _digits(wanted) != _digits(folded[near.dest_start : near.dest_end]):
             return None
         start, end = near.dest_start, near.dest_end
+        while start > 0 and folded[start - 1].isalnum():
+            start -= 1
+        while end < len(folded) and folded[end].isalnum():
+            end += 1
     else:
         end = start + len(wanted)
     return offsets[start], offsets[min(end, len(offsets)) - 1] + 1
@@ -95,17 +97,19 @@ def overlap(first: tuple[float, float], second: tuple[float, float]) -> float:
 def _page_flaw(piece: EvidenceFile, page: int) -> Flaw | None:
     if piece.family not in ("pdf", "image"):
         return None
-    count, _ = open_pages(piece)
-    return Flaw(f"it cites page {page} of {count}") if page > count else None
+    if piece.family == "image":
+        count, _ = open_pages(piece)
+        return Flaw(f"it cites page {page} of {count}") if page > count else None
+    pages = pages_of(piece)
+    if pages is None or page <= pages.count or page in pages.printed:
+        return None
+    return Flaw(f"it cites page {page} of {pages.count}")
 
 
 def _time_flaw(piece: EvidenceFile, time: tuple[float, float]) -> Flaw | None:
     if piece.family not in ("audio", "video"):
         return Flaw(f"it cites a time in {piece.media_type}, which has none") if piece.family == "image" else None
-    try:
-        length = _seconds(piece.path, piece.sha256)
-    except (OSError, ValueError) as error:
-        raise EvidenceUnreadable(piece.id, f"the recording is damaged or of an unknown format ({error})") from error
+    length = seconds_of(piece)
     if length is not None and time[1] > length + _SLACK_S:
         return Flaw(f"it cites {time[0]:g} to {time[1]:g} s of a recording of {length:.1f} s")
     return None
@@ -120,19 +124,6 @@ def _region_flaw(piece: EvidenceFile, place: Place) -> Flaw | None:
     if x < 0 or y < 0 or x + width > 1.0001 or y + height > 1.0001:
         return Flaw("the region it cites leaves the picture")
     return None
-
-
-@lru_cache(maxsize=512)
-def _seconds(path: Path, sha256: str) -> float | None:
-    """Length of a recording by its container, in seconds; None where it states none. Raises OSError, ValueError."""
-    import av
-
-    options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "pipe"}
-    try:
-        with path.open("rb") as stream, av.open(stream, options=options, metadata_errors="ignore") as container:
-            return None if container.duration is None else container.duration / av.time_base
-    except av.FFmpegError as error:
-        raise ValueError(str(error)) from error
 
 
 def _folded(text: str) -> tuple[str, list[int]]:

@@ -44,18 +44,24 @@ class SourceText:
         held = [line for line in self.lines[first:last] if line.page == self.lines[first].page]
         return Place(self.evidence, region=around(held), page=held[0].page, quote=quote)
 
-    def part(self, place: Place) -> Span | None:
-        """The stretch of text a citation points to by span, page or region; None where it names no part of a text."""
+    def only(self, place: Place) -> str | None:
+        """The text with everything blanked out but what a citation points to by span, page or region; None where it points to no part."""
         if place.span is not None and not self.lines:
-            return place.span
-        if not self.lines or (place.page is None and place.region is None):
+            held = [place.span]
+        elif self.lines and (place.page is not None or place.region is not None):
+            held = [
+                (start, start + len(line.text))
+                for start, line in zip(self.starts, self.lines, strict=True)
+                if (place.page is None or line.page == place.page) and (place.region is None or mostly_in(line.region, place.region))
+            ]
+        else:
             return None
-        held = [
-            (start, start + len(line.text))
-            for start, line in zip(self.starts, self.lines, strict=True)
-            if (place.page is None or line.page == place.page) and (place.region is None or _mostly_in(line.region, place.region))
-        ]
-        return (held[0][0], held[-1][1]) if held else (0, 0)
+        kept: list[str] = []
+        end = 0
+        for start, stop in held:
+            kept += [" " * (start - end), self.text[start:stop]]
+            end = stop
+        return "".join(kept) + " " * (len(self.text) - end)
 
 
 class TextSources:
@@ -139,7 +145,8 @@ def _text_of(evidence: EvidenceFile) -> str:
     return text
 
 
-def _mostly_in(inner: Region, outer: Region) -> bool:
+def mostly_in(inner: Region, outer: Region) -> bool:
+    """Whether at least half of one region lies in the other."""
     width = min(inner[0] + inner[2], outer[0] + outer[2]) - max(inner[0], outer[0])
     height = min(inner[1] + inner[3], outer[1] + outer[3]) - max(inner[1], outer[1])
     area = inner[2] * inner[3]

@@ -18,7 +18,7 @@ from monitor.detect.wire import CATALOGUE_MODULE, Judgement, WorkerConfig
 from monitor.errors import SettingsInvalid
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
 from monitor.findings import EvidenceQuality, FindingRecord
-from monitor.records import ResponseRecord
+from monitor.records import Evidence, ResponseRecord
 
 # Copies of inline and fetched evidence: ten of the largest allowed, as the store keeps twenty of its own.
 _CACHED_EVIDENCE = 10
@@ -60,7 +60,7 @@ def source_digest(config: WorkerConfig) -> str:
             if path.suffix in (".py", ".json"):
                 digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
     options = (config.device, config.precision, config.clip_model, config.clip_pretrained, config.whisper_model, config.object_model)
-    digest.update("\0".join(options).encode())
+    digest.update("\0".join((*options, *config.citation_required_workflows)).encode())
     return digest.hexdigest()
 
 
@@ -79,6 +79,7 @@ class Bench:
             clip_pretrained=config.clip_pretrained,
             whisper_model=config.whisper_model,
             object_model=config.object_model,
+            citation_required_workflows=config.citation_required_workflows,
         )
         limit = config.max_evidence_bytes
         cache = BlobCache(config.cache_path / "evidence", _CACHED_EVIDENCE * limit)
@@ -104,8 +105,14 @@ class Bench:
             self._loaded[name] = detector
         return self._loaded[name]
 
-    def judge(self, name: str, records: Sequence[ResponseRecord], folder: Path | None = None) -> list[Judgement]:
-        """One judgement a record, in order.
+    def judge(
+        self,
+        name: str,
+        records: Sequence[ResponseRecord],
+        folder: Path | None = None,
+        neighbours: Sequence[tuple[Evidence, ...]] = (),
+    ) -> list[Judgement]:
+        """One judgement a record, in order; ``neighbours`` are sources of other responses, one tuple a record or none at all.
 
         Raises:
             DetectorUnavailable: the detector, or the claim finders, cannot run here.
@@ -113,6 +120,8 @@ class Bench:
         """
         detector = self.load(name)
         cases = [self._cases.build(record, folder, find_claims=not detector.finds_own_claims) for record in records]
+        if neighbours:
+            cases = [self._cases.beside(case, near) for case, near in zip(cases, neighbours, strict=True)]
         started = time.perf_counter()
         outcomes = detector.detect(cases)
         spent_ms = (time.perf_counter() - started) * 1000

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
 from urllib.parse import unquote
@@ -94,6 +95,18 @@ class CaseBuilder:
             if len(self._built) > _KEPT_CASES:
                 self._built.popitem(last=False)
         return built
+
+    def beside(self, case: Case, neighbours: Iterable[records.Evidence]) -> Case:
+        """The case with those sources of other responses that are stored and are not among its own. Raises StorageUnavailable."""
+        own = {piece.sha256 for piece in case.evidence}
+        found: list[EvidenceFile] = []
+        for piece in neighbours:
+            try:
+                found.append(self._locate(piece, None))
+            except (EvidenceMissing, EvidenceRefused):
+                continue  # they only serve to trace leaks; the response itself is judged without them as ever
+        near = tuple(piece for piece in found if piece.sha256 not in own)
+        return replace(case, neighbours=near) if near else case
 
     def _build(self, record: ResponseRecord, folder: Path | None, find_claims: bool) -> Case:
         files, missing = self.locate(record, folder)

@@ -23,6 +23,7 @@ from monitor.detect.cases import visible
 from monitor.detect.contracts import DetectCounters, DetectorStatus, DueReader, OnDeadLetter, OutcomeWriter
 from monitor.detect.engine import DetectorReport, Engine, Finished, WorkItem, outcome_of
 from monitor.detect.local import LocalEngine
+from monitor.detect.neighbours import Neighbourhood
 from monitor.detect.policy import DetectionPolicy
 from monitor.detect.progress import OpenWork
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, config_of
@@ -77,6 +78,7 @@ class Driver:
         self._clock = clock
         self._on_dead_letter = on_dead_letter or DeadLetters(database, clock).add
         self._cursors = DetectionCursors(database, clock)
+        self._neighbours = Neighbourhood(settings.neighbour_key)
         self._policy = DetectionPolicy(settings.detect_share, settings.detect_max_wait_s, clock)
         self._failures = failures_of(settings.detectors, catalogue)
         config = config_of(settings, evidence_url=evidence.url)
@@ -222,7 +224,8 @@ class Driver:
         for response in page:
             known = ended[response.project].get(response.record.id, {})
             fresh = self._work.add(response, [name for name in self._settings.detectors if name not in known])
-            item = WorkItem(project=response.project, record=visible(response.record))
+            near = self._neighbours.meet(response.project, response.record)
+            item = WorkItem(project=response.project, record=visible(response.record), neighbours=near)
             if (left_out := self._policy.left_out(response)) is not None:
                 judgement = Judgement(state=left_out[0], reason=left_out[1])
                 self._unwritten += [outcome_of(item, name, judgement, self._clock.now()) for name in fresh]

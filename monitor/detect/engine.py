@@ -10,14 +10,15 @@ import msgspec
 
 from monitor.detect.wire import Judgement
 from monitor.findings import OutcomeRecord
-from monitor.records import ResponseRecord
+from monitor.records import Evidence, ResponseRecord
 
 
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One response to be looked at; ``record`` holds only what a detector may see."""
+    """One response to be looked at; ``record`` holds only what a detector may see, ``neighbours`` sources of other responses."""
 
     project: str
     record: ResponseRecord
+    neighbours: tuple[Evidence, ...] = ()
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

@@ -130,7 +130,8 @@ class LocalEngine:
             self._fail(task, report.reason or "not available", poison=False)
             return
         try:
-            raw = pack(Judge(task.number, task.detector, tuple(item.record for item in task.items), task.folder))
+            records = tuple(item.record for item in task.items)
+            raw = pack(Judge(task.number, task.detector, records, task.folder, tuple(item.neighbours for item in task.items)))
         except (OverflowError, ValueError, TypeError, msgspec.MsgspecError) as error:
             # An integer that no format carries, half a surrogate pair: found alone, it is this record's fault.
             self._retry(task, f"cannot be sent to a worker ({error})")

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeState
-from monitor.records import ResponseRecord
+from monitor.records import Evidence, ResponseRecord
 from monitor.settings import Settings
 
 # Modules with ``CATALOGUE`` and ``create``, and with ``extract`` and ``complete``. Tests name their own.
@@ -30,6 +30,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     clip_pretrained: str = ""
     whisper_model: str = ""
     object_model: str = ""
+    citation_required_workflows: tuple[str, ...] = ()
     catalogue: str = CATALOGUE_MODULE
     claims: str = CLAIMS_MODULE
 
@@ -56,6 +57,7 @@ def config_of(
         clip_pretrained=settings.clip_pretrained,
         whisper_model=settings.whisper_model,
         object_model=settings.object_model,
+        citation_required_workflows=settings.citation_required_workflows,
         catalogue=catalogue,
         claims=claims,
     )
@@ -83,12 +85,16 @@ class Configure(msgspec.Struct, frozen=True, tag=True):
 
 
 class Judge(msgspec.Struct, frozen=True, tag=True):
-    """A micro-batch for one detector; without records it only loads the detector. ``folder`` is a corpus's."""
+    """A micro-batch for one detector; without records it only loads the detector. ``folder`` is a corpus's.
+
+    ``neighbours`` are sources of other responses, a tuple a record, or nothing at all.
+    """
 
     number: int
     detector: str
     records: tuple[ResponseRecord, ...]
     folder: str | None = None
+    neighbours: tuple[tuple[Evidence, ...], ...] = ()
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):
