@@ -28,7 +28,8 @@ from detectors.contract import (
     not_checked,
 )
 from detectors.pictures import open_picture
-from detectors.seeing.coco import Box, CocoDetector, Sight, iou, share_within
+from detectors.seeing.attributes import SHOWN_SCORE, Objection, miscoloured, miscounted
+from detectors.seeing.coco import Box, CocoDetector, Sight
 from detectors.seeing.verifiers import open_verifiers
 from detectors.seeing.vocabulary import meaning_of, words
 
@@ -36,18 +37,8 @@ if TYPE_CHECKING:
     from detectors.seeing.clip import ClipVerifier, Support
 
 NO_OPEN_VOCABULARY = "no open-vocabulary weights are configured"
-# A box of this score is worth showing to a person, below it there is nothing to point at.
-SHOWN_SCORE = 0.15
 # "There is no dog" is called wrong only when a box is as sure as this.
 CLEARLY_THERE = 0.5
-# Counting, measured in benchmarks/TUNING.md. More than stated: complete boxes this sure that overlap at most so far.
-COUNTED_SCORE = 0.7
-COUNTED_OVERLAP = 0.2
-TOO_FEW_STATED = 0.95
-# Fewer than stated: one thing this sure, and outside it not even a box of FAINT_SCORE.
-ALONE_SCORE = 0.8
-FAINT_SCORE = 0.1
-TOO_MANY_STATED = 0.9
 # A guess ("possibly a cup") that fails is half as bad as an assertion: its odds are halved.
 HEDGED_ODDS = 0.5
 _SIGHTS_KEPT = 256
@@ -175,7 +166,7 @@ class ObjectHallucination(Detector):
         if claim.facts.get("negated"):
             return self._negated(claim, look)
         if look.absent < threshold:
-            return self._miscounted(claim, look, pictures) or Finding(claim, "supported", look.absent, f"{look.seen}.", look.place)
+            return self._supported(claim, look, pictures)
         if claim.facts.get("depicted"):
             return not_checked(claim, "only a likeness of it is claimed, which a detector of real things may not see", look.place)
         score = look.absent
@@ -200,28 +191,18 @@ class ObjectHallucination(Detector):
             return Finding(claim, "hallucinated", score, f"The answer says there is none, but {_lower(look.seen)}.", look.place, "object")
         return Finding(claim, "supported", score, f"{look.missing}, as the answer says.", look.place)
 
-    def _miscounted(self, claim: Claim, look: _Look, pictures: Sequence[EvidenceFile]) -> Finding | None:
-        """An error where the answer gives a number and the picture clearly shows another: more, or one instead of several."""
-        stated = claim.facts.get("count")
-        if (
-            not isinstance(stated, int)
-            or self._coco is None
-            or len(pictures) != 1
-            or claim.facts.get("hedged")
-            or claim.facts.get("depicted")
-        ):
-            return None
+    def _supported(self, claim: Claim, look: _Look, pictures: Sequence[EvidenceFile]) -> Finding:
+        """The thing is there: what else the answer says of it may still be wrong."""
         classes, match = _classes(claim)
+        if self._coco is None or not classes or len(pictures) != 1 or claim.facts.get("hedged") or claim.facts.get("depicted"):
+            return Finding(claim, "supported", look.absent, f"{look.seen}.", look.place)
         boxes = self._sight(pictures[0]).boxes_of(classes)
-        noun = _noun(claim)
-        if stated >= 2 and match in ("exact", "synonym", "hyponym") and is_alone(boxes):
-            why = f"The answer counts {stated}, but a single {noun} is clearly seen and no trace of another."
-            return Finding(claim, "hallucinated", TOO_MANY_STATED, why, Place(pictures[0].id, boxes[0].region), "value")
-        seen = count_apart(boxes)
-        if match not in ("exact", "synonym") or not claim.facts.get("exhaustive") or len(seen) <= stated:
-            return None
-        why = f"The answer counts {stated}, but {len(seen)} of the kind {noun!r} stand clearly apart."
-        return Finding(claim, "hallucinated", TOO_FEW_STATED, why, Place(pictures[0].id, seen[stated].region), "value")
+        told: Objection | str | None = miscounted(claim, _noun(claim), match, boxes)
+        if told is None and claim.facts.get("attributes"):
+            told = miscoloured(claim, _noun(claim), open_picture(pictures[0]), boxes)
+        if isinstance(told, Objection):
+            return Finding(claim, "hallucinated", told.score, told.explanation, Place(pictures[0].id, told.region), "value")
+        return Finding(claim, "supported", look.absent, f"{look.seen}. {told}." if told else f"{look.seen}.", look.place)
 
     def _sight(self, picture: EvidenceFile) -> Sight:
         known = self._sights.get(picture.sha256)
@@ -241,23 +222,6 @@ def _classes(claim: Claim) -> tuple[tuple[str, ...], str | None]:
         return tuple(claim.facts["classes"]), claim.facts.get("match")
     meaning = meaning_of(claim.text.lower().strip())
     return ((), None) if meaning is None else (meaning.classes, meaning.match)
-
-
-def count_apart(boxes: Sequence[Box]) -> list[Box]:
-    """Sure and complete boxes that barely overlap, best first: at least so many things are there."""
-    apart: list[Box] = []
-    for box in boxes:
-        if box.complete and box.score >= COUNTED_SCORE and all(iou(box.region, other.region) < COUNTED_OVERLAP for other in apart):
-            apart.append(box)
-    return apart
-
-
-def is_alone(boxes: Sequence[Box]) -> bool:
-    """Whether the best box, a sure one, has no other beside it. Boxes within it are its parts, seen in a tile."""
-    if not boxes or boxes[0].score < ALONE_SCORE:
-        return False
-    main = boxes[0].region
-    return all(box.score < FAINT_SCORE or share_within(box.region, main) > 0.7 or iou(box.region, main) >= 0.3 for box in boxes[1:])
 
 
 def _noun(claim: Claim) -> str:

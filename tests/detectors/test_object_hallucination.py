@@ -13,9 +13,9 @@ from PIL import Image
 
 from detectors.claims.objects import find
 from detectors.contract import Case, Claim, DetectorOptions, DetectorUnavailable, EvidenceFile, EvidenceUnreadable, Finding, Place
-from detectors.object_hallucination import ObjectHallucination, count_apart, is_alone
+from detectors.object_hallucination import ObjectHallucination
 from detectors.pictures import open_picture
-from detectors.seeing.coco import Box, CocoDetector, iou, tiles
+from detectors.seeing.coco import CocoDetector, iou, tiles
 from detectors.seeing.vocabulary import COCO_CLASSES, COCO_IDS, MEANINGS, NOT_THINGS, THINGS, meaning_of
 
 Judge = Callable[..., list[Finding]]
@@ -99,6 +99,24 @@ def test_a_supported_thing_comes_with_its_region_and_a_sentence(judge: Judge, ph
     assert x + width <= 1.0001
     assert y + height <= 1.0001
     assert width * height > 0.3, "the cat fills the picture"
+
+
+@pytest.mark.models
+def test_a_colour_the_thing_has_no_trace_of_is_a_wrong_value(judge: Judge, photographs: dict[str, EvidenceFile]) -> None:
+    (orange,) = judge("The cat is orange.", photographs["cat"])
+    (purple,) = judge("There is a purple cat.", photographs["cat"])
+    (black,) = judge("There is a black cat.", photographs["cat"])
+    assert (orange.verdict, purple.verdict, purple.error, black.verdict) == ("supported", "hallucinated", "value", "supported")
+    assert "Orange may be said of" in orange.explanation
+    assert "was not checked" in black.explanation
+
+
+@pytest.mark.models
+def test_a_narrowed_denial_is_not_contradicted_by_another_one(judge: Judge, photographs: dict[str, EvidenceFile]) -> None:
+    (finding,) = judge("There is no cat on the roof.", photographs["cat"])[:1]
+    assert finding.verdict == "not_checked"
+    assert finding.reason is not None
+    assert "another one is seen" in finding.reason
 
 
 @pytest.mark.models
@@ -267,23 +285,6 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: 
     Image.new("1", (10_000, 8_001)).save(tmp_path / "huge.png")
     with pytest.raises(EvidenceUnreadable, match="more than 80 megapixels"):
         open_picture(picture(tmp_path / "huge.png"))
-
-
-def box(x: float, score: float, *, complete: bool = True) -> Box:
-    return Box("dog", score, (x, 0.0, 0.2, 0.5), complete)
-
-
-def test_only_sure_separate_boxes_are_counted() -> None:
-    boxes = [box(0.0, 0.9), box(0.02, 0.8), box(0.5, 0.7), box(0.7, 0.3), box(0.8, 0.9, complete=False)]
-    assert [one.region[0] for one in count_apart(boxes)] == [0.0, 0.5]
-
-
-def test_a_faint_second_box_forbids_calling_a_thing_alone() -> None:
-    assert is_alone([box(0.0, 0.9)])
-    assert not is_alone([box(0.0, 0.7)])
-    assert not is_alone([box(0.0, 0.9), box(0.5, 0.12)])
-    assert is_alone([box(0.0, 0.9), Box("dog", 0.6, (0.05, 0.1, 0.05, 0.1), complete=False)])
-    assert not is_alone([])
 
 
 def test_tiles_cover_the_picture_and_overlap() -> None:
