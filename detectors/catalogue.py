@@ -34,6 +34,7 @@ CATALOGUE: dict[str, Entry] = {
         "detectors.event_mismatch:EventMismatch", "lite", "tells of an event the video does not show, or at another time"
     ),
     "quote_mismatch": Entry("detectors.quote_mismatch:QuoteMismatch", "lite", "quotes words, or a time, the recording does not have"),
+    "speaker_confusion": Entry("detectors.speaker_confusion:SpeakerConfusion", "lite", "gives words to the wrong speaker of a recording"),
     "source_confusion": Entry("detectors.source_confusion:SourceConfusion", "lite", "attributes to one source what comes from another"),
 }
 

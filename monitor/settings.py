@@ -52,6 +52,7 @@ class Settings(BaseSettings):
             "object_hallucination",
             "ocr_mismatch",
             "quote_mismatch",
+            "speaker_confusion",
             "event_mismatch",
             "chart_mismatch",
             "source_confusion",

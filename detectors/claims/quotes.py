@@ -57,7 +57,7 @@ _REPORTED = re.compile(
     r"\b(?:says?|said|states?|stated|mentions?|mentioned|explains?|explained|claims?|claimed|reports?|reported|promises?|promised|confirms?|confirmed)"
     r"\s+(?:that\s+)?(?=[a-z])",
 )
-_SENTENCE_END = re.compile(r"[.!?…]+[\"”»’']?(?=\s+[\"“«„‘'(\[]?[^\W_a-z]|\s*$)|\n+")
+_SENTENCE_END = re.compile(r"(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bProf)[.!?…]+[\"”»’']?(?=\s+[\"“«„‘'(\[]?[^\W_a-z]|\s*$)|\n+")
 _LINE = re.compile(
     r"^[ \t>*-]*[\[(](?P<time>[^\])\n]{3,24})[\])][ \t]*[-–:]?[ \t]*(?P<who>[A-Z][\w .'-]{0,30}:[ \t]+)?(?P<words>\S[^\n]*)$", re.MULTILINE
 )

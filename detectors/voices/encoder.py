@@ -37,7 +37,7 @@ class VoiceEncoder:
 
     def __init__(self, weights: Path, threads: int = 0) -> None:
         """Load an ONNX file. Raises what onnxruntime raises for a file that is no model."""
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
         from faster_whisper.feature_extractor import FeatureExtractor
 
         options = onnxruntime.SessionOptions()
