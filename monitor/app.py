@@ -25,6 +25,8 @@ from monitor.alerts.delivery import Delivery
 from monitor.alerts.rules import RuleBook
 from monitor.api.application import create_app
 from monitor.api.context import Context
+from monitor.checks.desk import CheckDesk
+from monitor.checks.queued import QueuedWork
 from monitor.clock import Clock, SystemClock
 from monitor.detect.driver import Driver
 from monitor.drain import Drain, OnDeadLetter
@@ -124,6 +126,11 @@ class Service:
         closing.callback(traces.stop)
         driver.start()
         closing.callback(driver.stop, drain=False)
+        desk = CheckDesk(settings, evidence.url, clock)
+        closing.callback(desk.stop)
+        queued_checks = QueuedWork(settings, database, desk, clock)
+        queued_checks.start()
+        closing.callback(queued_checks.stop)
         delivery.start()
         closing.callback(delivery.stop)
         jobs.start()
@@ -138,6 +145,8 @@ class Service:
             evidence=evidence,
             ingest=ingest,
             traces=traces,
+            desk=desk,
+            queued_checks=queued_checks,
             driver=driver,
             jobs=jobs,
             metrics=metrics,

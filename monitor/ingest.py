@@ -139,6 +139,10 @@ class Ingest:
         self.check_time(record.time)
         if record.labels:
             raise RecordInvalid("labels", "are for corpora and imports", "Log the response without labels; judge it in review")
+        self.check_references(record)
+
+    def check_references(self, record: ResponseRecord) -> None:
+        """Raises RecordInvalid for a reference that nobody here will follow."""
         for index, evidence in enumerate(record.evidence):
             if evidence.uri is not None:
                 self._check_uri(f"evidence[{index}].uri", evidence.uri)

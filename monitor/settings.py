@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     )
     engine: Literal["local"] = Field("local", description="What runs the workers: local = spawned processes.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes; 0 = detection off.")
+    check_workers: int = Field(1, ge=0, le=64, description="Worker processes for checks on demand, started by the first; 0 = none.")
+    callback_prefixes: tuple[str, ...] = Field((), description="Prefixes of http: and https: addresses that a queued check may call back.")
     batch_size: int = Field(8, ge=1, le=256, description="Responses in one micro-batch.")
     item_timeout_s: float = Field(120.0, gt=0, description="Seconds one response may take in a worker before it counts as poison.")
     detect_share: Ratio = Field(1.0, description="Share of assistive responses that are checked; higher risks are always checked.")

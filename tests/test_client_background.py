@@ -176,7 +176,7 @@ def test_a_forked_child_sends_by_itself() -> None:
         "import os, sys, httpx\n"
         "from groundwatch import Client\n"
         "def answer(request):\n"
-        "    print(os.getpid(), request.read().decode(), flush=True)\n"
+        "    os.write(1, f'{os.getpid()} {request.read().decode()}\\n'.encode())\n"
         "    one = {'index': 0, 'status': 'accepted'}\n"
         "    return httpx.Response(202, json={'accepted': 1, 'duplicates': 0, 'refused': 0, 'items': [one]})\n"
         "client = Client(transport=httpx.MockTransport(answer), gather_s=0)\n"

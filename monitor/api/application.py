@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import anyio
 import msgspec
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -12,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import monitor
-from monitor.api import alerts, evidence, operations, otlp, overview, problems, responses, responses_in, review
+from monitor.api import alerts, checks, evidence, operations, otlp, overview, problems, responses, responses_in, review
 from monitor.api.access import REQUIRED, SMALL_BODY, FindKey, Gate, Principal
 from monitor.api.context import Context
 from monitor.api.intake import BODIES_AT_ONCE, Intake
@@ -25,6 +26,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     responses_in.router,
     otlp.router,
+    checks.router,
     evidence.router,
     responses.router,
     overview.router,
@@ -49,9 +51,12 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     app.state.gate = Gate(_find_key(context), single_user=settings.single_user)
     app.state.intake = Intake(BODIES_AT_ONCE * settings.max_body_bytes)
+    app.state.check_threads = anyio.CapacityLimiter(checks.WAITING_THREADS)
     app.state.body_limits = {
         ("POST", "/v1/responses"): settings.max_body_bytes,
         ("POST", "/v1/traces"): settings.max_body_bytes,
+        ("POST", "/v1/check"): settings.max_body_bytes,
+        ("POST", "/v1/checks"): settings.max_body_bytes,
         ("PUT", "/v1/evidence/{sha256}"): settings.max_evidence_bytes,
         ("POST", "/v1/evidence"): settings.max_evidence_bytes + SMALL_BODY,
     }

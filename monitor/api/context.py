@@ -9,6 +9,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from monitor.checks.desk import CheckDesk
+from monitor.checks.queued import QueuedWork
 from monitor.clock import Clock
 from monitor.detect.driver import Driver
 from monitor.evidence import EvidenceStore
@@ -36,6 +38,8 @@ class Context:
     evidence: EvidenceStore
     ingest: Ingest
     traces: Traces
+    desk: CheckDesk
+    queued_checks: QueuedWork
     driver: Driver
     jobs: JobRunner
     metrics: Metrics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -68,7 +69,7 @@ def get_response(response_id: str, running: Running, who: Who) -> ResponseDetail
         answer=record.answer.text,
         claims=claim_views(record, stored.outcomes),
         evidence=[_evidence(running, evidence, qualities.get(evidence.id)) for evidence in record.evidence],
-        outcomes=[_outcome(outcome) for outcome in stored.outcomes],
+        outcomes=[outcome_view(outcome) for outcome in stored.outcomes],
         pending=[name for name in running.settings.detectors if name not in ended],
         stages=[StageView(**msgspec.structs.asdict(stage)) for stage in record.stages],
         usage=[
@@ -86,7 +87,7 @@ def _row(listed: ListedResponse) -> ResponseRow:
     return ResponseRow.model_validate(msgspec.structs.asdict(listed))
 
 
-def claim_views(record: ResponseRecord, outcomes: list[OutcomeRecord]) -> list[ClaimView]:
+def claim_views(record: ResponseRecord, outcomes: Sequence[OutcomeRecord]) -> list[ClaimView]:
     """Claims in the order they stand in the answer; a caller's claim that nobody looked at is there, not checked."""
     findings: dict[str, list[FindingRecord]] = {}
     for outcome in outcomes:
@@ -125,7 +126,7 @@ def _finding(finding: FindingRecord) -> FindingView:
     return FindingView(**{name: fields[name] for name in FindingView.model_fields})
 
 
-def _outcome(outcome: OutcomeRecord) -> OutcomeView:
+def outcome_view(outcome: OutcomeRecord) -> OutcomeView:
     return OutcomeView(
         detector=outcome.detector,
         detector_version=outcome.detector_version,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from monitor.client.building import Parcel, parcel_of
 from monitor.client.chat import fields_of
 from monitor.client.outbox import Outbox
-from monitor.client.sending import DEFAULT_URL, ClientError, Connection, ItemReply, Reply
+from monitor.client.sending import DEFAULT_URL, CheckReply, ClientError, Connection, ItemReply, Reply
 from monitor.client.timing import Drafted, drafting, stage
 from monitor.errors import GroundwatchError, RecordInvalid
 from monitor.records import ResponseRecord
@@ -30,7 +30,7 @@ from monitor.records import ResponseRecord
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Client", "ClientError", "Drafted", "ItemReply", "Reply", "stage"]
+__all__ = ["CheckReply", "Client", "ClientError", "Drafted", "ItemReply", "Reply", "stage"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -187,6 +187,27 @@ class Client:
         if item.status == "refused":
             raise RecordInvalid(item.field or "$", item.problem or "was refused", item.remedy or "Correct it")
         return item
+
+    def check(
+        self,
+        answer: str,
+        *,
+        files: Mapping[str, Any] | None = None,
+        detectors: Sequence[str] | None = None,
+        deadline_s: float = 10.0,
+        **fields: Any,
+    ) -> CheckReply:
+        """Check an answer before it is shown; nothing is logged. What the deadline cut off is named, never taken for clean.
+
+        ``files`` and ``fields`` are those of :meth:`log_response`.
+
+        Raises:
+            RecordInvalid: the record breaks the contract.
+            ClientError: the sidecar cannot be reached, or too many checks are open.
+        """
+        parcel = parcel_of(None, files or {}, {"workflow": "check", "answer": answer, **fields})
+        self._upload(parcel)
+        return self._connection.check(parcel.record, detectors, deadline_s)
 
     def send(self, records: Sequence[ResponseRecord]) -> Reply:
         """Send several responses now; refused ones are named in the reply and cost no neighbour. Raises ClientError."""

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from monitor.client import Client
-from monitor.client.sending import ItemReply, Reply
+from monitor.client.sending import CheckReply, ItemReply, Reply
 from monitor.client.timing import Drafted, drafting
 from monitor.records import ResponseRecord
 
@@ -62,6 +62,10 @@ class AsyncClient:
     ) -> ItemReply:
         """As :meth:`Client.send_response`."""
         return await asyncio.to_thread(functools.partial(self._client.send_response, record, files=files, **fields))
+
+    async def check(self, answer: str, **options: Any) -> CheckReply:
+        """As :meth:`Client.check`."""
+        return await asyncio.to_thread(functools.partial(self._client.check, answer, **options))
 
     async def send(self, records: Sequence[ResponseRecord]) -> Reply:
         """As :meth:`Client.send`."""

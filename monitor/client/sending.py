@@ -50,7 +50,34 @@ class Reply(msgspec.Struct, frozen=True):
     items: tuple[ItemReply, ...]
 
 
+class CheckedClaim(msgspec.Struct, frozen=True):
+    """One claim of a checked answer: ``hallucinated``, ``supported`` or ``not_checked``; ``findings`` say why."""
+
+    text: str
+    verdict: str
+    span: tuple[int, int] | None = None
+    score: float | None = None
+    findings: tuple[dict[str, Any], ...] = ()
+
+
+class CheckReply(msgspec.Struct, frozen=True):
+    """What a check on demand found. ``unfinished`` names detectors that the deadline cut off."""
+
+    verdict: str
+    complete: bool
+    claims: tuple[CheckedClaim, ...]
+    unfinished: tuple[str, ...] = ()
+
+    @property
+    def flagged(self) -> bool:
+        """Whether any claim is hallucinated."""
+        return self.verdict == "hallucinated"
+
+
 _reply = msgspec.json.Decoder(Reply)
+_check_reply = msgspec.json.Decoder(CheckReply)
+# How long after the deadline the answer may still be on its way.
+_GRACE_S = 10.0
 
 
 class Connection:
@@ -100,12 +127,16 @@ class Connection:
         _check(self._request("PUT", f"/v1/evidence/{sha256}", content=content, headers=headers))
         return sha256
 
-    def ask(self, path: str, body: Any, timeout_s: float) -> bytes:
-        """POST JSON and return the answer's body. Raises ClientError."""
+    def check(self, record: ResponseRecord, detectors: Sequence[str] | None, deadline_s: float) -> CheckReply:
+        """Check an answer now. Raises ClientError."""
+        body: dict[str, Any] = {"response": msgspec.to_builtins(record), "deadline_ms": max(1, round(deadline_s * 1000))}
+        if detectors is not None:
+            body["detectors"] = list(detectors)
         headers = {"Content-Type": "application/json"}
-        response = self._request("POST", path, content=msgspec.json.encode(body), headers=headers, timeout=timeout_s)
+        timeout = deadline_s + _GRACE_S
+        response = self._request("POST", "/v1/check", content=msgspec.json.encode(body), headers=headers, timeout=timeout)
         _check(response)
-        return response.content
+        return _check_reply.decode(response.content)
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         import httpx

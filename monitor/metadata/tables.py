@@ -235,3 +235,30 @@ class DeadLetter(Table):
     payload: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime]
+
+
+class QueuedCheck(Table):
+    """An answer to be checked on demand without anybody waiting. ``state``: queued, running, done.
+
+    ``outcomes`` are the detectors' outcomes so far by name. ``callback_state``: none, pending, delivered, failed.
+    """
+
+    __tablename__ = "queued_checks"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
+    state: Mapped[str] = mapped_column(String(16))
+    record: Mapped[str] = mapped_column(Text)
+    detectors: Mapped[dict[str, Any]]
+    outcomes: Mapped[dict[str, Any]]
+    callback_url: Mapped[str | None] = mapped_column(Text)
+    callback_state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(Integer)
+    next_attempt_at: Mapped[datetime]
+    last_error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    __table_args__ = (
+        # Serve the checking thread (oldest first) and the callbacks that are due.
+        Index("ix_queued_checks_state_created", "state", "created_at"),
+        Index("ix_queued_checks_callback_next", "callback_state", "next_attempt_at"),
+    )

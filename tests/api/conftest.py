@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 
 from monitor.api.application import create_app
 from monitor.api.context import Context
+from monitor.checks.desk import CheckDesk
+from monitor.checks.queued import QueuedWork
 from monitor.clock import MovableClock
 from monitor.detect.driver import DetectorStatus
 from monitor.errors import Conflict, NotFound, StoreUnavailable
@@ -34,6 +36,7 @@ from monitor.store.rows import (
     WindowSummary,
 )
 from monitor.telemetry import Metrics
+from tests.checks.engines import WordEngine
 from tests.conftest import NOON
 from tests.test_ingest import ListSpool
 
@@ -226,6 +229,9 @@ class Api:
         self.settings, self.database, self.clock = settings, database, clock
         self.evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir)
         self.missing: list[str] = []
+        self.engine = WordEngine()
+        self.desk = CheckDesk(settings, self.evidence.url, clock, lambda: self.engine)
+        self.queued_checks = QueuedWork(settings, database, self.desk, clock)
         self.ingest = Ingest(settings, self.spool, self.evidence, clock)
         self.context = Context(
             settings=settings,
@@ -237,6 +243,8 @@ class Api:
             evidence=self.evidence,
             ingest=self.ingest,
             traces=Traces(cast(Any, self.spool), self.ingest, 60.0, lambda *_: None),
+            desk=self.desk,
+            queued_checks=self.queued_checks,
             driver=cast(Any, IdleDriver()),
             jobs=cast(Any, self.jobs),
             metrics=Metrics(),
@@ -260,6 +268,7 @@ def api(settings: Settings, database: Database, clock: MovableClock) -> Iterator
     made = Api(small(settings), database, clock)
     with made.http:
         yield made
+    made.desk.stop()
 
 
 @pytest.fixture
@@ -268,3 +277,4 @@ def guarded(settings: Settings, database: Database, clock: MovableClock) -> Iter
     made = Api(small(settings, host="0.0.0.0"), database, clock)  # noqa: S104 - nothing listens
     with made.http:
         yield made
+    made.desk.stop()

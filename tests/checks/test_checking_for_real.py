@@ -1,0 +1,28 @@
+"""A running sidecar with a real worker: the client asks before it shows an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from groundwatch import Client
+from tests.serving import Sidecar
+
+pytestmark = pytest.mark.server
+
+
+def test_the_client_checks_an_answer_before_it_is_shown(tmp_path: Path) -> None:
+    sidecar = Sidecar(tmp_path / "data", GROUNDWATCH_DETECTORS='["missing_evidence"]')
+    try:
+        sidecar.wait_ready()
+        with Client(sidecar.url) as client:
+            reply = client.check("As the attached picture shows, the door is green.", question="What colour is the door?", deadline_s=60)
+            assert (reply.verdict, reply.complete, reply.flagged) == ("hallucinated", True, True)
+            assert any("picture" in claim.text for claim in reply.claims)
+            cut_off = client.check("As the attached picture shows, it is red.", deadline_s=0.001)
+            assert (cut_off.verdict, cut_off.complete, cut_off.unfinished) == ("not_checked", False, ("missing_evidence",))
+        assert sidecar.everything() == []
+        assert sidecar.stop()[0] == 0
+    finally:
+        sidecar.end()
