@@ -111,6 +111,37 @@ def test_a_response_that_no_worker_measured_is_in_no_quality_slice(settings: Set
     assert not [name for name in report.slices if name.startswith("quality=")]
 
 
+# --- the answers themselves ---------------------------------------------------------------------------------------
+
+
+def test_a_corpus_with_references_reports_how_well_the_answers_did(settings: Settings, tmp_path: Path) -> None:
+    said = {"r1": ("fine", 0.9), "r2": ("wrong", 0.8), "r3": ("fine", 0.7)}
+    lines = [line(name, text, {text: False}, reference={"text": "fine"}) for name, (text, _) in said.items()]
+    for one in lines:
+        one["answer"]["confidence"] = said[one["id"]][1]
+    lines += [line("r4", "unsure", {"unsure": False}, reference={"text": "fine"}), line("r5", "thing", {"thing": False})]
+    lines[3]["answer"]["abstained"] = True
+    (report,) = measured(settings, write_corpus(tmp_path / "words", lines))
+    assert report.answers is not None
+    assert (report.answers.responses, report.answers.metrics["correct"].n) == (4, 3)
+    assert report.answers.metrics["correct"].value == pytest.approx(2 / 3)
+    # One question, asked four times, right twice.
+    assert report.answers.pass_at[2].value == pytest.approx(1 - 1 / 6)
+    (selection,) = report.answers.selections
+    assert (selection.truth, selection.wrong_abstentions, selection.missed_abstentions) == ("reference", 1, 1)
+    assert json.loads(json_of([report]))["corpora"][0]["answers"]["metrics"]["exact_match"]["n"] == 3
+    shown = io.StringIO()
+    show([report], Console(file=shown, width=160))
+    assert "the answers against their references (4 responses)" in shown.getvalue()
+    assert "answered right 2, wrong 1; abstained rightly 0, without need 1" in shown.getvalue()
+
+
+def test_a_corpus_without_references_says_nothing_of_the_answers(settings: Settings, corpus_folder: Path) -> None:
+    (report,) = measured(settings, corpus_folder)
+    assert report.answers is None
+    assert "answers" not in json.loads(json_of([report]))["corpora"][0]
+
+
 # --- degraded copies ----------------------------------------------------------------------------------------------
 
 

@@ -39,6 +39,7 @@ REQUIRED: dict[tuple[str, str], Role | None] = {
     ("GET", "/v1/responses/{response_id}"): "viewer",
     ("GET", "/v1/summary"): "viewer",
     ("GET", "/v1/trends"): "viewer",
+    ("GET", "/v1/task-metrics"): "viewer",
     ("GET", "/v1/facets"): "viewer",
     ("GET", "/v1/alerts"): "viewer",
     ("GET", "/v1/alerts/{alert_id}"): "viewer",

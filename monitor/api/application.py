@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import monitor
-from monitor.api import alerts, checks, evidence, operations, otlp, overview, problems, responses, responses_in, review
+from monitor.api import alerts, checks, evidence, operations, otlp, overview, problems, responses, responses_in, review, task_metrics
 from monitor.api.access import REQUIRED, SMALL_BODY, FindKey, Gate, Principal
 from monitor.api.context import Context
 from monitor.api.intake import BODIES_AT_ONCE, Intake
@@ -30,6 +30,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     evidence.router,
     responses.router,
     overview.router,
+    task_metrics.router,
     alerts.router,
     review.router,
 )

@@ -18,6 +18,7 @@ from monitor.detect.engine import DetectorReport, WorkItem, outcome_of
 from monitor.detect.local import LocalEngine
 from monitor.detect.wire import CATALOGUE_MODULE, CLAIMS_MODULE, Judgement, WorkerConfig, config_of
 from monitor.errors import GroundwatchError
+from monitor.evaluate.answers import answer_quality
 from monitor.evaluate.corpus import Corpus, read_corpus
 from monitor.evaluate.degraded import expanded
 from monitor.evaluate.metrics import Measure, measure
@@ -177,6 +178,7 @@ def report_of(corpus: Corpus, outcomes: dict[str, dict[str, OutcomeRecord]]) -> 
         detectors={name: measure(table, found) for name, found in scores.items()},
         slices=_slices(table, overall, qualities_of(corpus, outcomes.values())),
         reasons={name: found.reasons for name, found in scores.items()},
+        answers=answer_quality(corpus.name, corpus.records),
     )
 
 

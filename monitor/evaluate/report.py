@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from monitor.evaluate.metrics import Measure
+from monitor.task_metrics.estimates import Estimate
+from monitor.task_metrics.windows import TaskQuality
 
 _REASONS = 5
 _REASON_LENGTH = 160
@@ -20,7 +22,10 @@ NOTE = (
 
 
 class CorpusReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One corpus measured. ``detectors`` and ``reasons`` (why labels were not checked) are by detector."""
+    """One corpus measured. ``detectors`` and ``reasons`` (why labels were not checked) are by detector.
+
+    ``answers`` is how well the answering model did, where the corpus carries references.
+    """
 
     name: str
     task: str
@@ -30,13 +35,18 @@ class CorpusReport(msgspec.Struct, frozen=True, kw_only=True):
     detectors: dict[str, Measure]
     slices: dict[str, Measure]
     reasons: dict[str, Counter[str]]
+    answers: TaskQuality | None = None
 
 
 def json_of(reports: Sequence[CorpusReport]) -> str:
     """The machine's report; null where a number is undefined."""
     shown = ("name", "task", "responses", "labels", "overall", "detectors", "slices")
-    corpora = [{name: _plain(getattr(report, name)) for name in shown} for report in reports]
+    corpora = [{name: _plain(getattr(report, name)) for name in shown} | _answers(report) for report in reports]
     return msgspec.json.format(msgspec.json.encode({"corpora": corpora})).decode()
+
+
+def _answers(report: CorpusReport) -> dict[str, object]:
+    return {} if report.answers is None else {"answers": report.answers}
 
 
 def _plain(value: object) -> object:
@@ -61,8 +71,30 @@ def show(reports: Sequence[CorpusReport], console: Console) -> None:
                 _row(slices, name, measured)
             console.print(slices)
         show_reasons(report, console)
+        if report.answers is not None:
+            _show_answers(report.answers, console)
     if reports:
         console.print(NOTE, style="dim")
+
+
+def _show_answers(found: TaskQuality, console: Console) -> None:
+    console.print(f"the answers against their references ({found.responses} responses)", highlight=False, style="italic")
+    table = Table()
+    for heading in ("metric", "value", "95%", "n"):
+        table.add_column(heading, justify="left" if heading == "metric" else "right", no_wrap=True)
+    rows: dict[str, Estimate] = {**found.metrics, **{f"pass@{k}": estimate for k, estimate in found.pass_at.items()}}
+    for one in found.selections:
+        rows |= {"Brier of confidence": one.confidence.brier, "ECE of confidence": one.confidence.ece, "AURC": one.confidence.aurc}
+    for name, estimate in rows.items():
+        interval = "–" if estimate.low is None or estimate.high is None else f"{estimate.low:.3f}–{estimate.high:.3f}"
+        table.add_row(name, _number(estimate.value), interval, str(estimate.n))
+    console.print(table)
+    for one in found.selections:
+        console.print(
+            f"answered right {one.right_answers}, wrong {one.missed_abstentions}; abstained rightly {one.right_abstentions}, "
+            f"without need {one.wrong_abstentions}",
+            highlight=False,
+        )
 
 
 def show_reasons(report: CorpusReport, console: Console) -> None:

@@ -67,6 +67,10 @@ _FRAGMENTS: Mapping[str, str] = {
     "scores": "arrayMap((d, o) -> if($wanted, o.score, -1.), mapKeys(outcomes), mapValues(outcomes))",
     # NULL where nothing was checked; -1 is put in front because the greatest of nothing would be 0.
     "max_score": "nullIf(arrayMax(arrayConcat([-1.], $scores)), -1.)",
+    # Which group a response belongs to; a group without a name is ''.
+    "slice": """multiIf(
+    {by:String} = 'workflow', toString(workflow), {by:String} = 'model', toString(model), {by:String} = 'release', toString(release),
+    {by:String} = 'risk', toString(risk), {by:String} = 'cohort', cohort[{cohort_key:String}], 'all')""",
     # A sum over several currencies is no number.
     "cost_total": "if(uniqExactIf(currency, isNotNull(cost)) > 1, NULL, sum(cost))",
     "cost_mean": "if(uniqExactIf(currency, isNotNull(cost)) > 1, NULL, avg(cost))",

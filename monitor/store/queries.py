@@ -169,6 +169,58 @@ FACETS = query(
 ORDER BY facet, key, n DESC, value""",
 )
 
+# --- how well the answering model did ---------------------------------------------------------------------------------
+
+TASK_METRICS = query(
+    "task_metrics",
+    "Mean and variance of each metric of answers with a reference, by group.",
+    """SELECT slice, name, count() AS n, avg(value) AS mean, varSamp(value) AS variance
+FROM (
+  SELECT $slice AS slice, task_metrics
+  $responses
+    AND notEmpty(task_metrics)
+)
+ARRAY JOIN mapKeys(task_metrics) AS name, mapValues(task_metrics) AS value
+GROUP BY slice, name
+ORDER BY slice, name""",
+)
+
+ATTEMPTS = query(
+    "attempts",
+    "How many questions with a reference were asked so often and answered correctly so often, by group; an abstention is no success.",
+    """SELECT slice, attempts, correct, count() AS questions
+FROM (
+  SELECT $slice AS slice, question_key, count() AS attempts, countIf(task_metrics['correct'] = 1) AS correct
+  $responses
+    AND notEmpty(task_metrics)
+  GROUP BY slice, question_key
+  HAVING attempts > 1
+)
+GROUP BY slice, attempts, correct
+ORDER BY slice, attempts, correct""",
+)
+
+# An unanswerable question is one whose reference is empty. Without a reference the detectors' verdict on checked responses
+# stands in, and missing_evidence judges refusals.
+ANSWER_CELLS = query(
+    "answer_cells",
+    "Responses by group, kind of truth, abstention, confidence (-1: none stated, else in thousandths) and whether right (-1: unknown).",
+    """SELECT slice, known, abstained, stated, is_right, count() AS responses
+FROM (
+  SELECT $slice AS slice, notEmpty(task_metrics) AS known, abstained, toInt16(ifNull(round(confidence * 1000), -1)) AS stated,
+    multiIf(
+      known AND abstained = 1, toInt8(task_metrics['answerable'] = 0),
+      known, toInt8(task_metrics['correct'] = 1),
+      abstained = 1 AND outcomes['missing_evidence'].state = 'judged', toInt8(outcomes['missing_evidence'].flagged = 0),
+      abstained = 0 AND $checked, toInt8(NOT $flagged),
+      toInt8(-1)
+    ) AS is_right
+  $responses
+)
+GROUP BY slice, known, abstained, stated, is_right
+ORDER BY slice, known, abstained, stated, is_right""",
+)
+
 # --- what the jobs and the driver ask --------------------------------------------------------------------------------
 
 SLICES = query(

@@ -25,6 +25,7 @@ from monitor.store.rows import (
     TrendBucket,
     WindowSummary,
 )
+from monitor.store.task_sums import GroupBy, task_sums
 from monitor.store.unfolding import (
     decode_cursor,
     encode_cursor,
@@ -39,6 +40,7 @@ from monitor.store.unfolding import (
     stamp,
     utc,
 )
+from monitor.task_metrics.windows import GroupSums
 
 # Releases are marked for the slice that is looked at, whatever its responses were found to be.
 MARK_FILTERS = ("workflow", "risk", "model", "release", "modality", "cohort")
@@ -160,6 +162,10 @@ class Reader:
                 queries.TRENDS, parameters | {"bucket": bucket_s}, filters
             )
         ]
+
+    def task_sums(self, f: ResponseFilter, by: GroupBy, cohort_key: str = "") -> list[GroupSums]:
+        """Task metrics, attempts, confidences and abstentions of a window, counted by group, largest group first."""
+        return task_sums(self._store, f, by, cohort_key)
 
     def release_marks(self, f: ResponseFilter) -> list[tuple[datetime, str]]:
         """Releases first seen in the window, in order; one that ran before the window began has no mark."""

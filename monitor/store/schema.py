@@ -18,6 +18,7 @@ from monitor.records import Answer, ResponseRecord, Usage, encode_response, is_t
 from monitor.store.client import Store
 from monitor.store.queries import ENGINES
 from monitor.store.rows import SpooledResponse
+from monitor.task_metrics.reference import question_key, task_metrics
 
 OUTCOME_TUPLE = (
     "Tuple(finished_ms UInt64, state Enum8('sampled_out' = 1, 'over_budget' = 2, 'not_applicable' = 3, 'failed' = 4, "
@@ -66,6 +67,10 @@ RESPONSES: Mapping[str, str] = {
     "currency": "LowCardinality(String)",
     "unpriced_items": "UInt32",
     "fallback": "LowCardinality(String)",
+    "confidence": "Nullable(Float64)",
+    "abstained": "UInt8",
+    "question_key": "UInt64",
+    "task_metrics": "Map(String, Float64)",
 }
 RESPONSE_OUTCOMES: Mapping[str, str] = {
     "project": "LowCardinality(String)",
@@ -186,6 +191,10 @@ def response_row(item: SpooledResponse) -> list[Any]:
         currency,
         unpriced,
         (record.route.fallback if record.route else None) or "",
+        record.answer.confidence,
+        int(record.answer.abstained),
+        question_key(record),
+        task_metrics(record),
     ]
 
 

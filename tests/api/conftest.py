@@ -35,6 +35,7 @@ from monitor.store.rows import (
     TrendBucket,
     WindowSummary,
 )
+from monitor.task_metrics.windows import AnswerCell, GroupSums, MetricSum
 from monitor.telemetry import Metrics
 from tests.checks.engines import WordEngine
 from tests.conftest import NOON
@@ -179,6 +180,16 @@ class RowsReader:
         self._ask(f)
         point = {"duration_ms_p50": None, "duration_ms_p95": None, "cost_mean": None, "cost_total": None}
         return [TrendBucket(start=NOON, responses=3, checked=0, flagged=0, **point)]
+
+    def task_sums(self, f: ResponseFilter, by: str, cohort_key: str = "") -> list[GroupSums]:
+        self._ask(f)
+        right = AnswerCell(truth="reference", abstained=False, confidence=0.9, right=True, responses=3)
+        wrong = AnswerCell(truth="reference", abstained=False, confidence=0.6, right=False, responses=1)
+        unknown = AnswerCell(truth="verdict", abstained=False, confidence=0.9, right=None, responses=5)
+        metrics = [MetricSum(name="correct", n=4, mean=0.75, variance=0.25), MetricSum(name="wer", n=4, mean=0.4, variance=0.1)]
+        first = GroupSums(group=f"{by}/{cohort_key}", responses=9, metrics=metrics, attempts=[(4, 1, 2)], cells=[right, wrong, unknown])
+        rest = [GroupSums(group=f"g{number}", responses=1, metrics=[], attempts=[], cells=[unknown]) for number in range(60)]
+        return [first, *rest] if by == "cohort" else [first]
 
     def release_marks(self, f: ResponseFilter) -> list[tuple[datetime, str]]:
         return [(NOON, "1")]

@@ -122,10 +122,10 @@ def test_each_clickhouse_revision_goes_up_down_and_up_again(settings: Settings, 
     assert {"records", "responses", "outcomes", "findings"} <= set(first)
     seen = []
     for _ in revisions("clickhouse"):
-        seen.append(set(found()))
+        seen.append(frozenset(found().items()))
         migrate.downgrade(settings, "clickhouse", "-1", store)
     assert found() == {}
-    assert len({frozenset(names) for names in seen}) == len(seen), "a revision changes nothing"
+    assert len(set(seen)) == len(seen), "a revision changes nothing"
     migrate.migrate(settings, store)
     assert set(found()) == set(first)
 
