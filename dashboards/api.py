@@ -14,7 +14,7 @@ import httpx
 import msgspec
 import streamlit as st
 
-from dashboards import bodies
+from dashboards import bodies, task_bodies
 
 DEFAULT_URL = "http://127.0.0.1:4318"
 FRESH_S = 8
@@ -126,6 +126,11 @@ def summary(filters: Params) -> bodies.Summary:
 def trends(filters: Params) -> bodies.Trends:
     """Key figures over time; the sidecar chooses the bucket."""
     return _get(bodies.Trends, "/v1/trends", (*filters, ("bucket", "auto")))
+
+
+def task_quality(filters: Params, by: str) -> task_bodies.TaskQualities:
+    """How well the answering model did, by group."""
+    return _get(task_bodies.TaskQualities, "/v1/task-metrics", (*filters, ("by", by)))
 
 
 def facets(window: Params) -> bodies.Facets:

@@ -20,6 +20,7 @@ def main() -> None:
             st.Page(HERE / "views/overview.py", title="Overview", icon=":material/monitoring:", url_path="overview", default=True),
             st.Page(HERE / "views/responses.py", title="Responses", icon=":material/list:", url_path="responses"),
             st.Page(HERE / "views/response.py", title="Response", icon=":material/search:", url_path="response"),
+            st.Page(HERE / "views/task_quality.py", title="Task quality", icon=":material/task_alt:", url_path="task-quality"),
             st.Page(HERE / "views/alerts.py", title="Alerts", icon=":material/notifications:", url_path="alerts"),
             st.Page(HERE / "views/review.py", title="Review", icon=":material/rate_review:", url_path="review"),
             st.Page(HERE / "views/operations.py", title="Operations", icon=":material/settings:", url_path="operations"),

@@ -16,6 +16,7 @@ PAGES = {
     "overview": "views/overview.py",
     "responses": "views/responses.py",
     "response": "views/response.py",
+    "task_quality": "views/task_quality.py",
     "alerts": "views/alerts.py",
     "review": "views/review.py",
     "operations": "views/operations.py",

@@ -9,21 +9,21 @@ import msgspec
 import pytest
 
 import dashboards
-from dashboards import bodies, judging, wording
-from monitor.api import desk_models, models
+from dashboards import bodies, judging, task_bodies, wording
+from monitor.api import desk_models, models, task_models
 from monitor.records import Cause, ErrorKind
 
 FOLDER = Path(dashboards.__file__).parent
 STRUCTS = [
     item
-    for _, item in inspect.getmembers(bodies, inspect.isclass)
+    for _, item in (*inspect.getmembers(bodies, inspect.isclass), *inspect.getmembers(task_bodies, inspect.isclass))
     if issubclass(item, msgspec.Struct) and not item.__name__.startswith("_")
 ]
 
 
 @pytest.mark.parametrize("struct", STRUCTS, ids=lambda item: item.__name__)
 def test_every_field_the_dashboard_reads_is_a_field_the_api_sends(struct: type[msgspec.Struct]) -> None:
-    model = getattr(models, struct.__name__, None) or getattr(desk_models, struct.__name__)
+    (model,) = {found for module in (models, desk_models, task_models) if (found := getattr(module, struct.__name__, None)) is not None}
     assert set(struct.__struct_fields__) == set(model.model_fields)
 
 

@@ -12,7 +12,7 @@ from tests.dashboards.conftest import Opener, open_page, text_of
 from tests.dashboards.fake_api import create, running
 from tests.dashboards.fake_content import HOSTILE
 
-PAGES = ("overview", "responses", "response", "alerts", "review", "operations")
+PAGES = ("overview", "responses", "response", "task_quality", "alerts", "review", "operations")
 
 
 def picture_alts(app: AppTest) -> list[str]:
@@ -44,6 +44,7 @@ def test_a_page_of_an_empty_sidecar_says_what_to_do(page: str, monkeypatch: pyte
         expected = {
             "overview": "No responses in the last 24 hours",
             "responses": "curl -X POST " + url,
+            "task_quality": "No responses in the last 24 hours",
             "alerts": "No alert is open",
             "review": "Nothing waits for review",
             "operations": "Nothing was done by hand yet",
@@ -56,6 +57,7 @@ def test_a_page_of_an_empty_sidecar_says_what_to_do(page: str, monkeypatch: pyte
     [
         ("overview", "/v1/trends"),
         ("responses", "/v1/responses"),
+        ("task_quality", "/v1/task-metrics"),
         ("alerts", "/v1/alert-rules"),
         ("review", "/v1/review"),
         ("operations", "/v1/jobs"),
@@ -133,6 +135,39 @@ def test_the_list_is_filtered_by_input_quality(fake: FastAPI, opened: Opener) ->
     assert {grades[identifier] for identifier in app.dataframe[0].value["Id"]} == {"unusable"}
     app.selectbox(key="filter_quality").select("poor").run()
     assert app.query_params["quality"] == "poor"
+
+
+# --- task quality -------------------------------------------------------------------------------------------------
+
+
+def test_task_quality_tells_the_two_kinds_of_truth_apart(opened: Opener) -> None:
+    app = opened("task_quality", range="7d")
+    assert not app.exception
+    assert [one.value for one in app.subheader] == ["Truth by reference", "Truth by the detectors' verdict on checked responses"]
+    assert len(app.get("plotly_chart")) == 4
+    text = text_of(app)
+    for word in (
+        "Correct",
+        "ROUGE-L",
+        "Edit distance ↓",
+        "pass@5",
+        "Brier score",
+        "Calibration error",
+        "Abstained rightly",
+        "unknown truth",
+    ):
+        assert word in text
+
+
+def test_task_quality_is_grouped_and_one_group_is_chosen(opened: Opener) -> None:
+    app = opened("task_quality", range="7d")
+    app.selectbox(key="task_by").select("workflow").run()
+    assert not app.exception
+    groups = app.selectbox(key="task_group").options
+    assert len(groups) > 1
+    assert {"image-qa", "meeting-summary"} <= {name for name in groups if name in text_of(app)}
+    app.selectbox(key="task_group").select(groups[1]).run()
+    assert len(app.get("plotly_chart")) == 4
 
 
 def test_a_response_named_at_the_root_is_opened(fake: FastAPI, opened: Opener) -> None:
