@@ -44,6 +44,10 @@ class ChartMismatch(Detector):
         """Version of the reader."""
         return self._reader.version
 
+    def prepare(self, cases: Sequence[Case]) -> None:
+        """Read the pictures of several cases together."""
+        self._reader.read_ahead(evidence for case in cases for evidence in case.evidence_of(*self.families))
+
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """One finding a claim. Raises EvidenceUnreadable when none of the evidence can be read."""
         sheets: list[tuple[EvidenceFile, Sheet | str]] = []

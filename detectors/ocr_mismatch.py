@@ -9,6 +9,7 @@ from typing import ClassVar
 from detectors.charting.sheets import sheet_of
 from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, Region, not_checked
 from detectors.reading.comparison import Comparison, compare, places_to_reread
+from detectors.reading.embedded import Held, embedded_fields, held_against
 from detectors.reading.lines import Line, Reading, around
 from detectors.reading.pages import page_image
 from detectors.reading.readers import FastReader, SecondReader
@@ -63,6 +64,10 @@ class OcrMismatch(Detector):
         """Versions of the readers in use."""
         return self._fast.version if self._second is None else f"{self._fast.version} {self._second.version}"
 
+    def prepare(self, cases: Sequence[Case]) -> None:
+        """Read the pictures of several cases together."""
+        self._fast.read_ahead(evidence for case in cases for evidence in case.evidence_of(*self.families))
+
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """One finding a claim. Raises EvidenceUnreadable when none of the evidence can be read."""
         readings: list[tuple[EvidenceFile, Reading]] = []
@@ -75,7 +80,7 @@ class OcrMismatch(Detector):
         if not readings:
             raise unreadable[0]
         left = _left_to_charts(case, readings)
-        return [not_checked(claim, LEFT) if claim.id in left else self._find(claim, readings, unreadable) for claim in claims]
+        return [not_checked(claim, LEFT) if claim.id in left else self._judged(case, claim, readings, unreadable) for claim in claims]
 
     def raw_score(self, claim: Claim, evidence: EvidenceFile) -> float | None:
         """The uncalibrated distance of a claim to a page, None where it is not judged: what calibration is fitted on."""
@@ -83,12 +88,27 @@ class OcrMismatch(Detector):
         comparison = self._second_opinion(claim, evidence, reading, compare(claim, reading))
         return None if _not_judged(claim, reading, comparison) else comparison.raw
 
+    def _judged(
+        self, case: Case, claim: Claim, readings: list[tuple[EvidenceFile, Reading]], unreadable: list[EvidenceUnreadable]
+    ) -> Finding:
+        """What the pages say of a claim, and where they do not bear it out what the files say of themselves."""
+        finding = self._find(claim, readings, unreadable)
+        if finding.verdict == "supported":
+            return finding
+        held: tuple[Held, EvidenceFile] | None = None
+        for evidence, _ in _cited(claim, readings):
+            against = held_against(claim, case.answer, embedded_fields(evidence))
+            if against is not None and (held is None or (against.meant, -against.raw) > (held[0].meant, -held[0].raw)):
+                held = (against, evidence)
+        # What a page contradicts, a file's metadata supports only where the answer speaks of them.
+        if held is None or (finding.verdict == "hallucinated" and not held[0].meant):
+            return finding
+        return self._finding_on_field(claim, *held)
+
     def _find(self, claim: Claim, readings: list[tuple[EvidenceFile, Reading]], unreadable: list[EvidenceUnreadable]) -> Finding:
-        cited = {place.evidence for place in claim.citations}
-        chosen = [(evidence, reading) for evidence, reading in readings if evidence.id in cited] or readings
         best: tuple[float, EvidenceFile, Comparison] | None = None
         reasons: list[str] = []
-        for evidence, reading in chosen:
+        for evidence, reading in _cited(claim, readings):
             comparison = self._second_opinion(claim, evidence, reading, compare(claim, reading))
             if reason := _not_judged(claim, reading, comparison):
                 reasons.append(reason)
@@ -111,9 +131,9 @@ class OcrMismatch(Detector):
         for line in places_to_reread(claim, reading, first):
             image = page_image(evidence, line.page)
             if image is not None and line.region[2] > 0 and line.region[3] > 0:
-                text, confidence = self._second.read_piece(image, line.region)
+                text, confidence = self._second.read_line(image, line)
                 if text.strip():
-                    reread[line] = Line(text, confidence, line.region, line.page)
+                    reread[line] = replace(line, text=text, confidence=confidence)
         if not reread:
             return first
         again = compare(claim, replace(reading, lines=tuple(reread.get(line, line) for line in reading.lines)))
@@ -134,6 +154,22 @@ class OcrMismatch(Detector):
             return Finding(claim, "supported", score, told, place)
         error = "label" if comparison.note == "as the total" else _ERRORS[claim.kind]
         return Finding(claim, "hallucinated", score, _told_wrong(claim, comparison, region), place, error)
+
+    def _finding_on_field(self, claim: Claim, held: Held, evidence: EvidenceFile) -> Finding:
+        if self._calibration is None:
+            raise RuntimeError(f"{self.name}: a verdict before load()")
+        score = self._calibration.apply(held.raw)
+        told = f"The answer gives {claim.text}; the {held.field.name} in the file's metadata is {held.field.value}."
+        place = Place(evidence.id, quote=held.field.value)
+        if score >= self._calibration.threshold:
+            return Finding(claim, "hallucinated", score, told, place, _ERRORS[claim.kind])
+        return Finding(claim, "supported", score, told, place)
+
+
+def _cited(claim: Claim, readings: list[tuple[EvidenceFile, Reading]]) -> list[tuple[EvidenceFile, Reading]]:
+    """The readings of the evidence a claim cites; all of them where it cites none of these."""
+    cited = {place.evidence for place in claim.citations}
+    return [(evidence, reading) for evidence, reading in readings if evidence.id in cited] or readings
 
 
 def _left_to_charts(case: Case, readings: Sequence[tuple[EvidenceFile, Reading]]) -> set[str]:
@@ -181,7 +217,7 @@ def _absence_means_nothing(claim: Claim, reading: Reading, comparison: Compariso
 
 
 def _prominent(line: Line) -> bool:
-    return line.region[3] >= PROMINENT_HEIGHT and line.confidence >= PROMINENT_CONFIDENCE
+    return line.level[3] >= PROMINENT_HEIGHT and line.confidence >= PROMINENT_CONFIDENCE
 
 
 def _where(lines: Sequence[Line]) -> tuple[int | None, Region | None]:

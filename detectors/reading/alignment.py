@@ -136,10 +136,11 @@ def _below(line: Line, lines: Sequence[Line]) -> Line | None:
     best: Line | None = None
     for other in lines:
         drop = other.middle - line.middle
-        if other.page != line.page or not 0.5 * line.region[3] < drop < 3.0 * max(line.region[3], other.region[3]):
+        here, there = line.level, other.level
+        if other.page != line.page or not 0.5 * here[3] < drop < 3.0 * max(here[3], there[3]):
             continue
-        shared = min(line.region[0] + line.region[2], other.region[0] + other.region[2]) - max(line.region[0], other.region[0])
-        if shared > min(line.region[2], other.region[2]) / 3 and (best is None or other.middle < best.middle):
+        shared = min(here[0] + here[2], there[0] + there[2]) - max(here[0], there[0])
+        if shared > min(here[2], there[2]) / 3 and (best is None or other.middle < best.middle):
             best = other
     return best
 

@@ -12,19 +12,33 @@ from detectors.contract import Region
 _SAME_ROW = 0.6
 
 
+Corner = tuple[float, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Text at ``region`` (fractions of its page, origin top left) of ``page`` (from 1). ``confidence`` in [0, 1]."""
+    """Text at ``region`` (fractions of its page, origin top left) of ``page`` (from 1). ``confidence`` in [0, 1].
+
+    ``corners`` are those of the line itself in fractions, top left first, then clockwise as it is read; None where it fills
+    its region. ``straight`` is where it would stand on the page made level and upright; None where the page is so already.
+    """
 
     text: str
     confidence: float
     region: Region
     page: int = 1
+    corners: tuple[Corner, Corner, Corner, Corner] | None = None
+    straight: Region | None = None
+
+    @property
+    def level(self) -> Region:
+        """Its region on the page made level: what rows and columns are told by."""
+        return self.straight or self.region
 
     @property
     def middle(self) -> float:
-        """Height of the line's centre."""
-        return self.region[1] + self.region[3] / 2
+        """Height of the line's centre on the level page."""
+        return self.level[1] + self.level[3] / 2
 
 
 @dataclass(frozen=True)
@@ -68,20 +82,21 @@ def rows_of(lines: Iterable[Line]) -> tuple[tuple[Line, ...], ...]:
         else:
             home.append(line)
     for row in rows:
-        row.sort(key=lambda line: line.region[0])
+        row.sort(key=lambda line: line.level[0])
     return tuple(tuple(row) for row in rows)
 
 
 def _in_row(row: list[Line], line: Line) -> bool:
     nearest = min(row, key=lambda other: _gap(other, line))
-    height = min(nearest.region[3], line.region[3])
-    beside = _gap(nearest, line) > -0.25 * min(nearest.region[2], line.region[2])
+    height = min(nearest.level[3], line.level[3])
+    beside = _gap(nearest, line) > -0.25 * min(nearest.level[2], line.level[2])
     return nearest.page == line.page and beside and abs(nearest.middle - line.middle) < _SAME_ROW * height
 
 
 def _gap(first: Line, second: Line) -> float:
     """Horizontal distance between two lines; negative when they overlap."""
-    return max(first.region[0], second.region[0]) - min(first.region[0] + first.region[2], second.region[0] + second.region[2])
+    one, other = first.level, second.level
+    return max(one[0], other[0]) - min(one[0] + one[2], other[0] + other[2])
 
 
 def around(lines: Iterable[Line]) -> Region:
