@@ -235,6 +235,8 @@ class Detector(ABC):
     :attr:`calibration`, never from a file of its own, so that the threshold follows the risk of the case.
     ``accounts_for_missing`` is True where its findings already weigh that evidence is missing; the service takes back
     what other detectors found wrong when the missing piece might have supported it.
+    ``undone_by`` names the input problems (:mod:`detectors.quality.verdicts`) under which it overlooks what is there; the service
+    takes back what it found wrong on such evidence, as it does for every detector on evidence graded unusable.
     ``finds_own_claims`` is True where it reads the answer itself: its cases carry the caller's own claims only, and are
     built without the other claim finders and their language model.
     """
@@ -245,6 +247,7 @@ class Detector(ABC):
     families: ClassVar[frozenset[str]]
     seconds_per_case: ClassVar[float]
     accounts_for_missing: ClassVar[bool] = False
+    undone_by: ClassVar[frozenset[str]] = frozenset()
     finds_own_claims: ClassVar[bool] = False
 
     def __init__(self, options: DetectorOptions) -> None:

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
+
 from detectors.charting.sheets import sheet_of
 from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, Region, not_checked
+from detectors.reading.alignment import fold
 from detectors.reading.comparison import Comparison, compare, places_to_reread
 from detectors.reading.embedded import Held, embedded_fields, held_against
 from detectors.reading.lines import Line, Reading, around
 from detectors.reading.pages import page_image
 from detectors.reading.readers import FastReader, SecondReader
+from detectors.reading.restoring import legible
+from detectors.reading.spotting import Pixels
 
 # Fewer letters and digits than this, and a picture is a photograph that happens to show a sign, not a page.
 LITTLE_TEXT, NO_TEXT = 12, 2
@@ -20,8 +25,10 @@ LITTLE_TEXT, NO_TEXT = 12, 2
 DOCUMENT_CHARACTERS, DOCUMENT_LINES = 60, 5
 # A sign that fills this share of the picture's height was surely meant by "the sign says".
 PROMINENT_HEIGHT, PROMINENT_CONFIDENCE = 0.05, 0.85
-# Below this the reader guesses; measured on receipts, lines under it are mostly specks and stamps.
-UNCERTAIN = 0.55
+# Below this a line may have lost a digit to blur: what it contradicts needs the second reader's word too.
+UNCERTAIN = 0.9
+# Below these means a page may well print what was not read: a value beside the one that was, or a name of which there is no trace.
+UNCERTAIN_PAGE, UNCERTAIN_TRACE = 0.7, 0.85
 # From here on the first reading alone does not settle the matter.
 REREAD_FROM = 0.3
 # What the second reading weighs; below the other mark the two readers' dispute is taken to end for the claim.
@@ -51,6 +58,7 @@ class OcrMismatch(Detector):
         super().__init__(options)
         self._fast = FastReader(options)
         self._second: SecondReader | None = None
+        self._page: tuple[tuple[str, int], Pixels | None] | None = None
 
     def load(self) -> None:
         """Raises DetectorUnavailable when the first reader or its weights are missing; the second is optional."""
@@ -129,18 +137,25 @@ class OcrMismatch(Detector):
             return first
         reread: dict[Line, Line] = {}
         for line in places_to_reread(claim, reading, first):
-            image = page_image(evidence, line.page)
-            if image is not None and line.region[2] > 0 and line.region[3] > 0:
-                text, confidence = self._second.read_line(image, line)
+            page = self._legible_page(evidence, line.page)
+            if page is not None and line.region[2] > 0 and line.region[3] > 0:
+                text, confidence = self._second.read_line(page, line)
                 if text.strip():
                     reread[line] = replace(line, text=text, confidence=confidence)
         if not reread:
             return first
         again = compare(claim, replace(reading, lines=tuple(reread.get(line, line) for line in reading.lines)))
         if again.raw is None or again.raw >= first.raw:
-            return first
+            return replace(first, confirmed=again.raw is not None and fold(again.quote)[0] == fold(first.quote)[0])
         raw = SECOND_WEIGHT * again.raw + (1 - SECOND_WEIGHT) * first.raw
         return replace(again, raw=raw) if raw < DISPUTED else replace(first, raw=raw)
+
+    def _legible_page(self, evidence: EvidenceFile, number: int) -> Pixels | None:
+        """The picture of a page as the first reader saw it, the last one kept: a claim asks about several of its lines."""
+        if self._page is None or self._page[0] != (evidence.sha256, number):
+            image = page_image(evidence, number)
+            self._page = ((evidence.sha256, number), None if image is None else legible(np.asarray(image)))
+        return self._page[1]
 
     def _finding(self, claim: Claim, evidence: EvidenceFile, comparison: Comparison) -> Finding:
         if comparison.raw is None:
@@ -156,12 +171,10 @@ class OcrMismatch(Detector):
         return Finding(claim, "hallucinated", score, _told_wrong(claim, comparison, region), place, error)
 
     def _finding_on_field(self, claim: Claim, held: Held, evidence: EvidenceFile) -> Finding:
-        if self._calibration is None:
-            raise RuntimeError(f"{self.name}: a verdict before load()")
-        score = self._calibration.apply(held.raw)
+        score = self.calibration.apply(held.raw)
         told = f"The answer gives {claim.text}; the {held.field.name} in the file's metadata is {held.field.value}."
         place = Place(evidence.id, quote=held.field.value)
-        if score >= self._calibration.threshold:
+        if score >= self.calibration.threshold:
             return Finding(claim, "hallucinated", score, told, place, _ERRORS[claim.kind])
         return Finding(claim, "supported", score, told, place)
 
@@ -201,8 +214,10 @@ def _not_judged(claim: Claim, reading: Reading, comparison: Comparison) -> str |
         return f"it is not on the first {reading.pages} pages, the rest was not read"
     if claim.facts.get("approximate") or claim.facts.get("derived"):
         return "the answer rounds or reckons this value, and it is not printed as such"
-    if comparison.raw >= DISPUTED and not comparison.absent and any(line.confidence < UNCERTAIN for line in comparison.lines):
-        return "the place where it may stand is read too uncertainly"
+    if comparison.raw >= DISPUTED and not (comparison.absent or comparison.confirmed):
+        unsure = min((line.confidence for line in comparison.lines), default=1.0)
+        if unsure < UNCERTAIN:
+            return f"the place where it may stand is read too uncertainly (confidence {unsure:.2f})"
     return _absence_means_nothing(claim, reading, comparison)
 
 
@@ -210,7 +225,8 @@ def _absence_means_nothing(claim: Claim, reading: Reading, comparison: Compariso
     if claim.facts.get("how") == "recogniser" and comparison.absent:
         return "the name is not printed, and the answer does not say that it is"
     if reading.characters >= DOCUMENT_CHARACTERS and len(reading.lines) >= DOCUMENT_LINES:
-        return None if reading.confidence >= UNCERTAIN else f"the page is read too uncertainly (confidence {reading.confidence:.2f})"
+        needed = UNCERTAIN_TRACE if comparison.absent else UNCERTAIN_PAGE
+        return None if reading.confidence >= needed else f"the page is read too uncertainly (confidence {reading.confidence:.2f})"
     if claim.kind == "text" and any(_prominent(line) for line in reading.lines):
         return None
     return "the picture shows little text, and nothing like this among it" if comparison.absent or claim.kind == "quantity" else None

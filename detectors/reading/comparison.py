@@ -59,7 +59,7 @@ class Comparison:
 
     ``raw`` is the distance, None where the page says nothing to compare with (``reason`` says why). ``lines`` are the
     best place, ``quote`` what is read there, ``note`` why a found value still counts against the claim.
-    ``absent`` when nothing on the page resembles the claim at all.
+    ``absent`` when nothing on the page resembles the claim at all; ``confirmed`` when two readers read the same there.
     """
 
     raw: float | None
@@ -68,6 +68,7 @@ class Comparison:
     note: str = ""
     reason: str = ""
     absent: bool = False
+    confirmed: bool = False
 
 
 def compare(claim: Claim, reading: Reading) -> Comparison:

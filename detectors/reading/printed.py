@@ -40,6 +40,8 @@ _BARE_DATE = re.compile(r"(?<!\d)\d{8}(?!\d)")
 _TORN_DATE = re.compile(
     r"(?<![\d.,/-])(?:[0-3]?\d[01]\d[-/](?:20[0-4]\d?|[0-4]\d)|[0-3]?\d[-/][01]\d(?:20)?[0-4]\d|\d{1,2}[-/]\d{1,2}[-/]20[0-4])(?![\d/-])"
 )
+# "29/06/2018.8:26": a speck between a date and a time is no decimal point.
+_DOTTED_TIME = re.compile(r"(?<=\d)[.,](?=\d{1,2}:\d\d)")
 # What stands before an amount on receipts and invoices. The first that fits names its role, so exceptions come first.
 _LABELS = (
     ("rounding", r"round\w*\s*(?:ing)?\s*adj\w*|rounding$|bundar\w*|pelarasan"),
@@ -138,7 +140,7 @@ def mend(text: str) -> str:
         real = sum(character.isdigit() for character in word)
         return word.translate(_DIGIT_FOR) if real and real * 2 >= sum(character.isalnum() for character in word) else word
 
-    mended = _NUMBER_LIKE.sub(digits, text)
+    mended = _DOTTED_TIME.sub(" ", _NUMBER_LIKE.sub(digits, text))
     joined = re.sub(r"(?<=\d)\s?([.,])\s?(?=\d\d(?!\d))", r"\1", mended)
     return re.sub(r"(?<![\d.,])\.(?=\d\d(?!\d))", "0.", joined)
 

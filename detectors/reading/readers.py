@@ -187,9 +187,11 @@ class SecondReader:
                 verbose=False,
             )
 
-    def read_line(self, image: Image.Image, line: Line) -> tuple[str, float]:
-        """Text and confidence of one line of its page's picture."""
-        piece = piece_at(np.asarray(image.convert("L")), _corners(line, *image.size), _MARGIN)
+    def read_line(self, page: Pixels, line: Line) -> tuple[str, float]:
+        """Text and confidence of one line of an RGB page."""
+        import cv2
+
+        piece = piece_at(cv2.cvtColor(page, cv2.COLOR_RGB2GRAY), _corners(line, page.shape[1], page.shape[0]), _MARGIN)
         height, width = piece.shape
         with self._lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")

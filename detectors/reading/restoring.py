@@ -32,6 +32,14 @@ _NOISE_TO_SIGNAL = 0.001
 _STRIP = 64
 
 
+def legible(pixels: Pixels) -> Pixels:
+    """An RGB page with each fault that is measured undone; the very same array where there is none."""
+    lit = relit(pixels)
+    lit = pixels if lit is None else lit
+    sharp = refocused(lit)
+    return lit if sharp is None else sharp
+
+
 def relit(pixels: Pixels) -> Pixels | None:
     """A dark RGB page with its light parts made as light as paper, and less of the noise that comes with that; None where it is light."""
     import cv2

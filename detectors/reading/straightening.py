@@ -1,9 +1,10 @@
-"""Puts the lines of a tilted page, or of one photographed at a slant, level again, without touching a pixel.
+"""Puts the lines of a tilted page, or of one photographed at a slant, level again.
 
-Only the geometry is corrected: the recogniser is given each line made straight anyway, and what suffers on a tilted page is
-telling which lines stand in one row. The slope of the lines is taken as a plane over the page (one slope for a tilt, a
-gradient for a slant), fitted with Huber's weights (Huber 1964, Annals of Mathematical Statistics 35:73) so that a stamp
-does not bend it; centres of lines then slide along it to the middle of the page.
+The recogniser is given each line made straight anyway; what suffers on a tilted page is finding lines at all (hence
+:func:`levelled`, which turns the pixels) and telling which lines stand in one row (:func:`level_regions`, geometry alone).
+The slope of the lines is taken as a plane over the page (one slope for a tilt, a gradient for a slant), fitted with Huber's
+weights (Huber 1964, Annals of Mathematical Statistics 35:73) so that a stamp does not bend it; centres of lines then slide
+along it to the middle of the page.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.contract import Region
-from detectors.reading.spotting import Quads, sides
+from detectors.reading.spotting import Pixels, Quads, sides
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +34,7 @@ def level_regions(quads: Quads, width: int, height: int) -> list[Region] | None:
         quads: (n, 4, 2) corners in pixels, top left first, then clockwise, seen in reading direction.
         width, height: of the page in pixels.
     """
-    plane = _slope_plane(quads, width, height)
+    plane = slope_plane(quads, width, height)
     if plane is None:
         return None
     along, across = sides(quads)
@@ -49,7 +50,21 @@ def level_regions(quads: Quads, width: int, height: int) -> list[Region] | None:
     ]
 
 
-def _slope_plane(quads: Quads, width: int, height: int) -> Floats | None:
+def levelled(pixels: Pixels, slope: float) -> tuple[Pixels, NDArray[np.float32]]:
+    """The page turned so that lines of that slope lie level, and the (2, 3) map of its points back to the page as it was."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    angle = float(np.arctan(slope))
+    cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
+    size = (int(width * cos + height * sin), int(width * sin + height * cos))
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), float(np.rad2deg(angle)), 1.0)
+    turn[:, 2] += (size[0] / 2 - width / 2, size[1] / 2 - height / 2)
+    level = cv2.warpAffine(pixels, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(level, np.uint8), np.asarray(cv2.invertAffineTransform(turn), np.float32)
+
+
+def slope_plane(quads: Quads, width: int, height: int) -> Floats | None:
     """Slope in the middle of the page and its change from edge to edge across and down it; None without a long line."""
     along, across = sides(quads)
     left, right = (quads[:, 0] + quads[:, 3]) / 2, (quads[:, 1] + quads[:, 2]) / 2

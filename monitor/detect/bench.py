@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from detectors.catalogue import Entry
 from detectors.contract import Case, Detector, DetectorOptions, DetectorUnavailable, Finding, Outcome, not_checked
 from monitor.detect.cases import CaseBuilder, ClaimFinders
-from monitor.detect.quality import QualityMeter, explained
+from monitor.detect.quality import QualityMeter, explained, unseeable
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, WorkerConfig
 from monitor.errors import SettingsInvalid
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
@@ -159,7 +159,7 @@ def _judgement(detector: Detector, outcome: Outcome, case: Case, shared_ms: floa
     missing = [one for one in case.missing if one.family in detector.families]
     if missing and not detector.accounts_for_missing:
         outcome = _without(outcome, detector, case, "; ".join(one.problem for one in missing))
-    outcome = explained(outcome, detector.families, quality)
+    outcome = explained(_taken_back(outcome, detector, case, quality), detector.families, quality)
     return Judgement(
         state=outcome.state,
         findings=tuple(_finding_record(detector.name, finding) for finding in outcome.findings),
@@ -178,15 +178,27 @@ def _without(outcome: Outcome, detector: Detector, case: Case, problem: str) -> 
         if not claims:
             return replace(outcome, reason=f"{outcome.reason}; {problem}")
         return replace(outcome, state="abstained", findings=tuple(not_checked(claim, problem) for claim in claims), reason=problem)
-    present = {piece.id for piece in case.evidence}
-    findings = tuple(_doubted(finding, present, problem) for finding in outcome.findings)
+    return _doubted(outcome, {piece.id for piece in case.evidence}, problem)
+
+
+def _taken_back(outcome: Outcome, detector: Detector, case: Case, quality: Sequence[EvidenceQuality]) -> Outcome:
+    """The outcome less what was found wrong on evidence too bad to see it in; support that was found stands."""
+    blind = {} if detector.accounts_for_missing else unseeable(quality, detector.families, detector.undone_by)
+    if not blind or all(finding.verdict != "hallucinated" for finding in outcome.findings):
+        return outcome
+    return _doubted(outcome, {piece.id for piece in case.evidence} - set(blind), "; ".join(blind.values()))
+
+
+def _doubted(outcome: Outcome, sound: set[str], problem: str) -> Outcome:
+    """No claim counts as wrong unless all the evidence it cites is ``sound``."""
+    findings = tuple(_not_wrong(finding, sound, problem) for finding in outcome.findings)
     judged = any(finding.score is not None for finding in findings)
     return replace(outcome, state="judged" if judged else "abstained", findings=findings, reason=problem)
 
 
-def _doubted(finding: Finding, present: set[str], problem: str) -> Finding:
+def _not_wrong(finding: Finding, sound: set[str], problem: str) -> Finding:
     cited = {place.evidence for place in finding.claim.citations}
-    if finding.verdict != "hallucinated" or (cited and cited <= present):
+    if finding.verdict != "hallucinated" or (cited and cited <= sound):
         return finding
     return not_checked(finding.claim, f"{problem}, and it may support the claim", finding.place)
 

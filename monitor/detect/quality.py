@@ -72,8 +72,16 @@ def explained(outcome: Outcome, families: Collection[str], pieces: Sequence[Evid
     if outcome.state != "abstained" or not bad:
         return outcome
     several = len([piece for piece in pieces if piece.family in families]) > 1
-    faults = [_faults(piece, several) for piece in bad]
-    return replace(outcome, reason="; ".join([outcome.reason or "no reason given", *faults]))
+    known = outcome.reason or "no reason given"
+    faults = [fault for piece in bad if (fault := _faults(piece, several)) not in known]
+    return replace(outcome, reason="; ".join([known, *faults]))
+
+
+def unseeable(pieces: Sequence[EvidenceQuality], families: Collection[str], undone_by: Collection[str]) -> dict[str, str]:
+    """By evidence id, why what a detector of these families does not find there may be there all the same."""
+    read = [piece for piece in pieces if piece.family in families]
+    bad = [piece for piece in read if piece.grade == "unusable" or any(problem.name in undone_by for problem in piece.problems)]
+    return {piece.evidence_id: _faults(piece, len(read) > 1) for piece in bad}
 
 
 def _faults(piece: EvidenceQuality, named: bool) -> str:

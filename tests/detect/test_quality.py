@@ -17,8 +17,9 @@ from monitor.detect.local import LocalEngine
 from monitor.detect.quality import QualityMeter, explained
 from monitor.detect.wire import WorkerConfig
 from monitor.findings import EvidenceQuality, QualityProblem, input_quality
-from monitor.records import Evidence
+from monitor.records import Citation, Claim, Evidence
 from tests.detect.conftest import collect, items, record
+from tests.detect.fakes import Keyword
 
 DARK = QualityProblem(name="dark", grade="unusable", text="the picture is very dark (mean level 9 of 255)")
 
@@ -97,3 +98,34 @@ def test_the_worst_piece_is_the_inputs_quality_and_an_unmeasured_one_is_never_go
 def test_quality_travels_as_a_message() -> None:
     given = piece("photo", "image", "unusable", DARK)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(given), type=EvidenceQuality) == given
+
+
+def test_what_is_found_wrong_on_unusable_evidence_is_not_checked_and_support_stands(config: WorkerConfig) -> None:
+    noise = Evidence(id="doc", media_type="text/plain", content="\x01\x02\x03ab")
+    (judged,) = Bench(config).judge("keyword", [record("r", "wrong fine", evidence=(noise,))])
+    assert [(one.verdict, one.score) for one in judged.findings] == [("not_checked", None), ("supported", 0.1)]
+    assert "unusable input: 60% of the text cannot be decoded" in (judged.findings[0].reason or "")
+    (nothing_left,) = Bench(config).judge("keyword", [record("r2", "wrong", evidence=(noise,))])
+    assert nothing_left.state == "abstained"
+    assert (nothing_left.reason or "").count("unusable input") == 1
+
+
+def test_a_claim_that_cites_sound_evidence_is_found_wrong_beside_unusable_evidence(config: WorkerConfig) -> None:
+    pieces = (
+        Evidence(id="doc", media_type="text/plain", content="some words"),
+        Evidence(id="bad", media_type="text/plain", content="\x01\x02"),
+    )
+    cited = Claim(text="wrong", citations=(Citation(evidence="doc"),))
+    (judged,) = Bench(config).judge("keyword", [msgspec.structs.replace(record("r", "wrong", evidence=pieces), claims=(cited,))])
+    assert [one.verdict for one in judged.findings] == ["hallucinated"]
+    (uncited,) = Bench(config).judge("keyword", [record("r2", "wrong", evidence=pieces)])
+    assert [one.verdict for one in uncited.findings] == ["not_checked"]
+
+
+def test_a_problem_undoes_only_the_detectors_that_say_so(config: WorkerConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = Evidence(id="doc", media_type="text/plain", content="\x01" + "word " * 10)
+    (sure,) = Bench(config).judge("keyword", [record("r", "wrong", evidence=(damaged,))])
+    assert (sure.quality[0].grade, sure.findings[0].verdict) == ("poor", "hallucinated")
+    monkeypatch.setattr(Keyword, "undone_by", frozenset({"undecodable"}))
+    (unsure,) = Bench(config).judge("keyword", [record("r", "wrong", evidence=(damaged,))])
+    assert (unsure.state, unsure.findings[0].verdict) == ("abstained", "not_checked")

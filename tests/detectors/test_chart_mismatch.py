@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ class WrittenReader:
 
     def load(self) -> None:
         pass
+
+    def read_ahead(self, pieces: Iterable[EvidenceFile]) -> None:
+        """Nothing to gain: everything is written down."""
 
     def read(self, evidence: EvidenceFile) -> Reading:
         if evidence.id not in self.pages:

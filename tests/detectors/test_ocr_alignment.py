@@ -12,7 +12,8 @@ from detectors.reading.alignment import align
 from detectors.reading.comparison import compare, compare_text
 from detectors.reading.lines import Line, Reading, rows_of
 from detectors.reading.printed import mend, printed, role_of
-from detectors.reading.readers import ReadingCache, windows
+from detectors.reading.readers import ReadingCache
+from detectors.reading.spotting import Box, windows
 
 SUPPORTED, WRONG = 0.45, 0.6
 
@@ -212,6 +213,7 @@ def test_words_before_an_amount_give_its_role(label: str, role: str | None) -> N
 def test_mending_leaves_words_alone() -> None:
     assert mend("SOLD BILL 1O.5O") == "SOLD BILL 10.50"
     assert mend("-.02") == "-0.02"
+    assert mend("29/06/2018.8:26:57 AM") == "29/06/2018 8:26:57 AM"
 
 
 def test_a_slanting_row_is_kept_together_and_pages_apart() -> None:
@@ -225,12 +227,12 @@ def test_a_reading_knows_its_amounts_with_roles() -> None:
 
 
 def test_a_long_till_roll_is_read_in_overlapping_windows() -> None:
-    assert windows(800, 1200) == [(0.0, 0.0, 1.0, 1.0)]
+    assert windows(800, 1200) == [Box(0, 0, 800, 1200)]
     parts = windows(500, 6000)
     assert len(parts) > 3
-    assert parts[0][1] == 0.0
-    assert parts[-1][1] + parts[-1][3] == pytest.approx(1.0)
-    assert all(later[1] < earlier[1] + earlier[3] for earlier, later in itertools.pairwise(parts))
+    assert (parts[0].top, parts[-1].bottom) == (0, 6000)
+    assert all(later.top < earlier.bottom for earlier, later in itertools.pairwise(parts))
+    assert {(part.left, part.right) for part in parts} == {(0, 500)}
 
 
 def test_the_cache_reads_once_keeps_the_recent_and_forgets_failures() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
@@ -14,6 +16,7 @@ from detectors.claims.values import find
 from detectors.contract import Case, Claim, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Outcome, Place
 from detectors.ocr_mismatch import OcrMismatch
 from detectors.reading.lines import Line, Reading
+from detectors.reading.spotting import Pixels
 from tests.detectors.test_ocr_pages import write_pdf
 
 ROWS = (
@@ -42,6 +45,9 @@ class WrittenPage:
             raise EvidenceUnreadable(evidence.id, "the file is empty")
         return self.pages[evidence.id]
 
+    def read_ahead(self, pieces: Iterable[EvidenceFile]) -> None:
+        """Nothing to gain: everything is written down."""
+
 
 class SecondOpinion:
     """A second reader that sees what it is told wherever it looks."""
@@ -52,7 +58,7 @@ class SecondOpinion:
         self.text = text
         self.asked = 0
 
-    def read_piece(self, image: Image.Image, region: tuple[float, float, float, float]) -> tuple[str, float]:
+    def read_line(self, page: Pixels, line: Line) -> tuple[str, float]:
         self.asked += 1
         return self.text, 0.9
 
@@ -208,6 +214,26 @@ def test_the_second_reader_settles_a_contradiction(second: str, verdict: str, mo
     assert opinion.asked > 0
 
 
+@pytest.mark.parametrize(
+    ("second", "verdict"), [(None, "not_checked"), ("21.15", "hallucinated"), ("21.75", "supported"), ("27.45", "not_checked")]
+)
+def test_what_an_uncertain_line_contradicts_needs_both_readers(second: str | None, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detectors.ocr_mismatch.page_image", lambda evidence, number: Image.new("RGB", (100, 100)))
+    surely = written(*ROWS)
+    faint = replace(surely, lines=tuple(replace(line, confidence=0.8) if line.text == "21.15" else line for line in surely.lines))
+    made = detector(page=faint)
+    made._second = None if second is None else SecondOpinion(second)  # type: ignore[assignment]
+    finding = only(made.detect([case("Total: 21.75", "page")])[0])
+    assert finding.verdict == verdict
+    if verdict == "not_checked":
+        assert "read too uncertainly (confidence 0.80)" in (finding.reason or "")
+
+
+def test_a_name_of_which_there_is_no_trace_is_not_judged_on_a_page_that_is_read_badly() -> None:
+    for confidence, verdict in ((0.98, "hallucinated"), (0.8, "not_checked")):
+        assert judge("Vendor: Zephyr Quixotic", written(*ROWS, confidence=confidence)).verdict == verdict
+
+
 def test_the_second_reader_is_not_asked_where_the_first_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     made = detector(page=written(*ROWS))
     opinion = SecondOpinion("99.99")
@@ -300,6 +326,6 @@ def test_the_second_reader_really_reads(tmp_path: Path) -> None:
         pytest.skip("easyocr is not installed")
     page = draw(tmp_path / "receipt.png", ("TOTAL 21.15",), (420, 120))
     with Image.open(page.path) as image:
-        text, confidence = SecondReader(OPTIONS).read_piece(image.convert("RGB"), (0.05, 0.3, 0.6, 0.35))
+        text, confidence = SecondReader(OPTIONS).read_line(np.asarray(image.convert("RGB")), Line("", 0.5, (0.05, 0.3, 0.6, 0.35)))
     assert "21.15" in text
     assert confidence > 0.1
