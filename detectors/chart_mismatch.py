@@ -48,6 +48,10 @@ class ChartMismatch(Detector):
         """Read the pictures of several cases together."""
         self._reader.read_ahead(evidence for case in cases for evidence in case.evidence_of(*self.families))
 
+    def claim_context(self, case: Case, claim: Claim) -> str:
+        """Nothing: a statement is held against the charts by itself."""
+        return ""
+
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """One finding a claim. Raises EvidenceUnreadable when none of the evidence can be read."""
         sheets: list[tuple[EvidenceFile, Sheet | str]] = []

@@ -90,6 +90,10 @@ class ObjectHallucination(Detector):
         sight = self._sight(picture)
         return -max(sight.evidence[name] for name in classes)
 
+    def claim_context(self, case: Case, claim: Claim) -> str:
+        """Nothing: a claim is held against the pictures by itself."""
+        return ""
+
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """One finding a claim. A thing counts as seen when any of the pictures shows it."""
         return [self._judge_claim(case.evidence_of(*self.families), claim) for claim in claims]

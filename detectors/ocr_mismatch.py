@@ -76,6 +76,10 @@ class OcrMismatch(Detector):
         """Read the pictures of several cases together."""
         self._fast.read_ahead(evidence for case in cases for evidence in case.evidence_of(*self.families))
 
+    def claim_context(self, case: Case, claim: Claim) -> str:
+        """Whether the claim is part of a statement about a chart; otherwise it is held against the pages by itself."""
+        return "in a chart statement" if claim.id in _in_statements(case) else ""
+
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """One finding a claim. Raises EvidenceUnreadable when none of the evidence can be read."""
         readings: list[tuple[EvidenceFile, Reading]] = []
@@ -191,9 +195,13 @@ def _left_to_charts(case: Case, readings: Sequence[tuple[EvidenceFile, Reading]]
     On charts values are rounded, reckoned and measured off marks, and labels paraphrased: that they are not printed so says little
     (measured: benchmarks/TUNING.md).
     """
+    inside = _in_statements(case)
+    return inside if inside and not all(isinstance(sheet_of(evidence, reading), str) for evidence, reading in readings) else set()
+
+
+def _in_statements(case: Case) -> set[str]:
+    """Values and names whose words stand within a statement about a chart."""
     statements = [claim.span for claim in case.claims if claim.kind == "trend" and claim.span]
-    if not statements or all(isinstance(sheet_of(evidence, reading), str) for evidence, reading in readings):
-        return set()
     spans = [(claim.id, claim.span) for claim in case.claims if claim.span and claim.kind in ("quantity", "entity")]
     return {name for name, span in spans if any(span[0] < end and start < span[1] for start, end in statements)}
 

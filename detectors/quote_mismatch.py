@@ -49,6 +49,10 @@ class QuoteMismatch(Detector):
         """Quotes, and of the quantities those that may have been said digit by digit."""
         return [claim for claim in case.claims if claim.kind == "quote" or (claim.kind == "quantity" and claim.facts.get("digits"))]
 
+    def claim_context(self, case: Case, claim: Claim) -> str:
+        """Nothing: a claim is held against the recordings by itself."""
+        return ""
+
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """One finding a claim, from the recording that bears it out best; an unreadable recording is named in the reason."""
         return [self._judge_claim(claim, _recordings(case, claim)) for claim in claims]

@@ -187,6 +187,12 @@ def _readings(spool: Spool, traces: Traces, driver: Driver, clock: Clock) -> Ite
         values={(detector, state): count for (detector, state), count in done.outcomes.items()},
         counts=True,
     )
+    for name, counted, documentation in (
+        ("verdict_cache_hits", done.cache_hits, "Responses whose verdicts were all known from the same content before."),
+        ("verdict_cache_misses", done.cache_misses, "Responses of which something had to be judged."),
+    ):
+        values: dict[tuple[str, ...], float] = {(detector,): count for detector, count in counted.items()}
+        yield Reading(name=name, documentation=documentation, labels=("detector",), values=values, counts=True)
     yield Reading(name="detect_worker_restarts", documentation="Workers replaced.", values={(): done.worker_restarts}, counts=True)
     yield Reading(name="detect_open_responses", documentation="Responses being looked at now.", values={(): done.open_responses})
 

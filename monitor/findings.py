@@ -80,6 +80,8 @@ class OutcomeRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     """How one detector ended on one response. ``response_time`` is the response's own time (part of the store's key).
 
     ``quality`` is what the worker measured of the response's evidence on the way; the store keeps it apart from outcomes.
+    ``cached`` says that every verdict is an earlier one on the same content, None that earlier ones were not looked for;
+    it is told when an outcome is made and not stored.
     """
 
     project: str
@@ -96,6 +98,7 @@ class OutcomeRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     attempts: int = 1
     findings: tuple[FindingRecord, ...] = ()
     quality: tuple[EvidenceQuality, ...] = ()
+    cached: bool | None = None
 
     @property
     def flagged(self) -> bool:

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     item_timeout_s: float = Field(120.0, gt=0, description="Seconds one response may take in a worker before it counts as poison.")
     detect_share: Ratio = Field(1.0, description="Share of assistive responses that are checked; higher risks are always checked.")
     detect_max_wait_s: int = Field(0, ge=0, description="Wait in the queue after which assistive responses are over budget; 0 = never.")
+    verdict_cache_bytes: int = Field(
+        256 * 1024**2, ge=0, description="Disk for verdicts on evidence and claims seen before, shared by the workers; 0 = off."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run.")
     precision: Literal["auto", "single", "half"] = Field("auto", description="auto = half on a GPU, single elsewhere.")
     threads: int = Field(0, ge=0, description="Threads a worker's models use; 0 = the libraries' choice.")
@@ -121,6 +124,11 @@ class Settings(BaseSettings):
     def cache_dir(self) -> Path:
         """Where joined weights and evaluation results are kept."""
         return self.data / "cache"
+
+    @property
+    def calibration_dir(self) -> Path:
+        """Where `groundwatch calibrate` writes and workers look first."""
+        return self.data / "calibration"
 
     @property
     def public_dashboard_url(self) -> str:

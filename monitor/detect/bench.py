@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
 
+from detectors.calibration import CalibrationInvalid
+from detectors.calibration.recalibration import Recalibration
 from detectors.catalogue import Entry
 from detectors.contract import Case, Detector, DetectorOptions, DetectorUnavailable, Finding, Outcome, not_checked
 from monitor.detect.cases import CaseBuilder, ClaimFinders
 from monitor.detect.quality import QualityMeter, explained, unseeable
+from monitor.detect.recall import Recall, Recalled, merged
+from monitor.detect.verdict_cache import FILE, VerdictCache
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, WorkerConfig
 from monitor.errors import SettingsInvalid
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
@@ -22,6 +27,7 @@ from monitor.records import Evidence, ResponseRecord
 
 # Copies of inline and fetched evidence: ten of the largest allowed, as the store keeps twenty of its own.
 _CACHED_EVIDENCE = 10
+_log = logging.getLogger(__name__)
 
 
 class Catalogue(Protocol):
@@ -61,6 +67,9 @@ def source_digest(config: WorkerConfig) -> str:
                 digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
     options = (config.device, config.precision, config.clip_model, config.clip_pretrained, config.whisper_model, config.object_model)
     digest.update("\0".join((*options, *config.citation_required_workflows)).encode())
+    if config.calibration_dir:
+        for path in sorted(Path(config.calibration_dir).glob("*.json")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
@@ -68,6 +77,7 @@ class Bench:
     """Detectors ready to judge. Not thread-safe."""
 
     def __init__(self, config: WorkerConfig) -> None:
+        self._calibrations = Path(config.calibration_dir) if config.calibration_dir else None
         self._catalogue = catalogue_of(config.catalogue)
         self._options = DetectorOptions(
             device=config.device,
@@ -91,6 +101,8 @@ class Bench:
             max_bytes=limit,
         )
         self._meter = QualityMeter()
+        kept = VerdictCache(config.cache_path / FILE, config.verdict_cache_bytes) if config.verdict_cache_bytes else None
+        self._recall = Recall(kept, source_digest(config) if kept is not None else "")
         self._loaded: dict[str, Detector] = {}
 
     def is_loaded(self, name: str) -> bool:
@@ -102,8 +114,20 @@ class Bench:
         if name not in self._loaded:
             detector = self._catalogue.create(name, self._options)
             detector.load()
+            detector.recalibration = self._recalibration(detector)
             self._loaded[name] = detector
         return self._loaded[name]
+
+    def _recalibration(self, detector: Detector) -> Recalibration | None:
+        """The team's own calibration where there is one that fits; the shipped one alone is used otherwise."""
+        path = self._calibrations / f"{detector.name}.json" if self._calibrations is not None else None
+        if path is None or not path.is_file():
+            return None
+        try:
+            return Recalibration.read(path, detector.name, detector.version)
+        except CalibrationInvalid as error:
+            _log.warning("the shipped calibration is used: %s", error)
+            return None
 
     def judge(
         self,
@@ -122,17 +146,30 @@ class Bench:
         cases = [self._cases.build(record, folder, find_claims=not detector.finds_own_claims) for record in records]
         if neighbours:
             cases = [self._cases.beside(case, near) for case, near in zip(cases, neighbours, strict=True)]
-        started = time.perf_counter()
-        outcomes = detector.detect(cases)
-        spent_ms = (time.perf_counter() - started) * 1000
-        if len(outcomes) != len(records):
-            raise ValueError(f"{name} gave {len(outcomes)} outcomes for {len(records)} cases")
-        shared = _share_of_preparation(outcomes, spent_ms)
+        recalled = [self._recall.look_up(detector, case) for case in cases]
+        outcomes, shared = self._detect(detector, cases, recalled)
         # After the detector has read them, the files are in the page cache.
         qualities = [self._meter.measure(case.evidence, case.missing) for case in cases]
-        return [
-            _judgement(detector, outcome, case, shared, quality) for outcome, case, quality in zip(outcomes, cases, qualities, strict=True)
-        ]
+        return [_judgement(detector, *one) for one in zip(outcomes, cases, recalled, shared, qualities, strict=True)]
+
+    def _detect(self, detector: Detector, cases: Sequence[Case], recalled: Sequence[Recalled]) -> tuple[list[Outcome], list[float]]:
+        """Outcomes of the cases, and what preparing the batch cost each in milliseconds; only what is open is looked at."""
+        still_open = [one.open for one in recalled if one.open is not None]
+        started = time.perf_counter()
+        found = detector.detect(still_open) if still_open else []
+        spent_ms = (time.perf_counter() - started) * 1000
+        if len(found) != len(still_open):
+            raise ValueError(f"{detector.name} gave {len(found)} outcomes for {len(still_open)} cases")
+        each = _share_of_preparation(found, spent_ms)
+        judged = iter(found)
+        outcomes, shared = [], []
+        for case, one in zip(cases, recalled, strict=True):
+            outcome = next(judged) if one.open is not None else None
+            if outcome is not None:
+                self._recall.keep(one, outcome)
+            outcomes.append(merged(detector, case, one, outcome))
+            shared.append(0.0 if outcome is None or outcome.state == "not_applicable" else each)
+        return outcomes, shared
 
     def quality(self, record: ResponseRecord, folder: Path | None = None) -> tuple[EvidenceQuality, ...]:
         """How good each piece of a record's evidence is, without any detector. Raises StorageUnavailable."""
@@ -155,7 +192,9 @@ def _share_of_preparation(outcomes: Sequence[Outcome], spent_ms: float) -> float
     return max(0.0, spent_ms - sum(outcome.duration_ms for outcome in outcomes)) / max(1, looked_at)
 
 
-def _judgement(detector: Detector, outcome: Outcome, case: Case, shared_ms: float, quality: tuple[EvidenceQuality, ...]) -> Judgement:
+def _judgement(
+    detector: Detector, outcome: Outcome, case: Case, recalled: Recalled, shared_ms: float, quality: tuple[EvidenceQuality, ...]
+) -> Judgement:
     missing = [one for one in case.missing if one.family in detector.families]
     if missing and not detector.accounts_for_missing:
         outcome = _without(outcome, detector, case, "; ".join(one.problem for one in missing))
@@ -164,10 +203,11 @@ def _judgement(detector: Detector, outcome: Outcome, case: Case, shared_ms: floa
         state=outcome.state,
         findings=tuple(_finding_record(detector.name, finding) for finding in outcome.findings),
         reason=outcome.reason,
-        duration_ms=outcome.duration_ms + (shared_ms if outcome.state != "not_applicable" else 0.0),
+        duration_ms=outcome.duration_ms + shared_ms,
         detector_version=outcome.detector_version or detector.version,
         weights_version=outcome.weights_version or detector.weights_version,
         quality=quality,
+        cached=recalled.open is None if recalled.consulted else None,
     )
 
 

@@ -59,9 +59,13 @@ class DetectorStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DetectCounters(msgspec.Struct, frozen=True, kw_only=True):
-    """Since the start: outcomes by (detector, state), dead letters, worker restarts; and what is open now."""
+    """Since the start: outcomes by (detector, state), responses by detector whose verdicts were all known before (hits) or
+    not (misses), dead letters, worker restarts; and what is open now.
+    """
 
     outcomes: dict[tuple[str, OutcomeState], int]
+    cache_hits: dict[str, int]
+    cache_misses: dict[str, int]
     dead_letters: int
     worker_restarts: int
     open_responses: int

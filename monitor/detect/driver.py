@@ -89,6 +89,8 @@ class Driver:
         self._batches: deque[list[OutcomeRecord]] = deque()
         self._written_at = self._polled_at = 0.0
         self._outcomes: Counter[tuple[str, OutcomeState]] = Counter()
+        self._cache_hits: Counter[str] = Counter()
+        self._cache_misses: Counter[str] = Counter()
         self._dead_letters = 0
         self._stopping = threading.Event()
         self._drain, self._stop_within_s = True, 30.0
@@ -126,6 +128,8 @@ class Driver:
         """For metrics."""
         return DetectCounters(
             outcomes=dict(self._outcomes),
+            cache_hits=dict(self._cache_hits),
+            cache_misses=dict(self._cache_misses),
             dead_letters=self._dead_letters,
             worker_restarts=self._engine.restarts,
             open_responses=len(self._work),
@@ -240,6 +244,8 @@ class Driver:
     def _take(self, finished: Sequence[Finished]) -> None:
         for one in finished:
             self._unwritten += one.outcomes
+            self._cache_hits[one.detector] += sum(outcome.cached is True for outcome in one.outcomes)
+            self._cache_misses[one.detector] += sum(outcome.cached is False for outcome in one.outcomes)
             if one.poison:
                 for outcome in one.outcomes:
                     self._bury(outcome)

@@ -95,4 +95,5 @@ def outcome_of(item: WorkItem, detector: str, judgement: Judgement, finished_at:
         attempts=attempts,
         findings=judgement.findings,
         quality=judgement.quality,
+        cached=judgement.cached,
     )

@@ -16,7 +16,10 @@ CLAIMS_MODULE = "detectors.claims"
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """All a worker needs to know. ``evidence_url`` empty: there is no evidence store (a corpus, a one-off check)."""
+    """All a worker needs to know. ``evidence_url`` empty: there is no evidence store (a corpus, a one-off check).
+
+    ``verdict_cache_bytes`` 0: verdicts are not kept. ``calibration_dir`` empty: only the shipped calibrations are used.
+    """
 
     cache_dir: str
     max_evidence_bytes: int
@@ -31,6 +34,8 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     whisper_model: str = ""
     object_model: str = ""
     citation_required_workflows: tuple[str, ...] = ()
+    verdict_cache_bytes: int = 0
+    calibration_dir: str = ""
     catalogue: str = CATALOGUE_MODULE
     claims: str = CLAIMS_MODULE
 
@@ -58,6 +63,8 @@ def config_of(
         whisper_model=settings.whisper_model,
         object_model=settings.object_model,
         citation_required_workflows=settings.citation_required_workflows,
+        verdict_cache_bytes=settings.verdict_cache_bytes,
+        calibration_dir=str(settings.calibration_dir),
         catalogue=catalogue,
         claims=claims,
     )
@@ -73,6 +80,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     detector_version: str = ""
     weights_version: str = ""
     quality: tuple[EvidenceQuality, ...] = ()
+    cached: bool | None = None
+    """Whether every verdict is an earlier one of the same content; None where earlier ones were not looked for."""
 
 
 # --- service → worker ---------------------------------------------------------------------------------------------

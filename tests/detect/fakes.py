@@ -35,7 +35,7 @@ class Keyword(Detector):
     kinds: ClassVar[frozenset[str]] = frozenset({"statement"})
     families: ClassVar[frozenset[str]] = frozenset({"text"})
     seconds_per_case: ClassVar[float] = 0.001
-    prepared: ClassVar[int] = 0
+    words_judged: ClassVar[int] = 0
 
     def load(self) -> None:
         """Nothing to load."""
@@ -51,12 +51,28 @@ class Keyword(Detector):
         return [self.word(case, claim) for claim in claims]
 
     def word(self, case: Case, claim: Claim) -> Finding:
+        type(self).words_judged += 1
         place = Place(case.evidence[0].id, span=(0, 1))
         if claim.text == "unsure":
             return not_checked(claim, "the word is unsure")
         if claim.text.startswith("wrong"):
             return Finding(claim, "hallucinated", 0.9, "It says wrong.", place, error="unsupported")
         return Finding(claim, "supported", 0.1, "It does not say wrong.", place)
+
+
+class Independent(Keyword):
+    """Judges every word by itself; on "vanish" its evidence is gone afterwards."""
+
+    name: ClassVar[str] = "independent"
+
+    def claim_context(self, case: Case, claim: Claim) -> str:
+        return ""
+
+    def word(self, case: Case, claim: Claim) -> Finding:
+        found = super().word(case, claim)
+        if claim.text == "vanish":
+            case.evidence[0].path.unlink()
+        return found
 
 
 class Crashing(Keyword):
@@ -118,7 +134,7 @@ class Unloadable(Keyword):
         os._exit(9)
 
 
-_FAKES: dict[str, type[Keyword]] = {fake.name: fake for fake in (Keyword, Crashing, Hanging, Raising, Absent, Unloadable)}
+_FAKES: dict[str, type[Keyword]] = {fake.name: fake for fake in (Keyword, Independent, Crashing, Hanging, Raising, Absent, Unloadable)}
 CATALOGUE: dict[str, Entry] = {name: Entry(f"{__name__}:{fake.__name__}", "none", f"fake {name}") for name, fake in _FAKES.items()}
 
 
