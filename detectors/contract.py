@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from detectors.calibration import Calibration
-from detectors.calibration.recalibration import Recalibration
 
 State = Literal["judged", "abstained", "not_applicable", "failed", "sampled_out", "over_budget"]
 Verdict = Literal["supported", "hallucinated", "not_checked"]
@@ -255,8 +254,6 @@ class Detector(ABC):
         self.options = options
         self._risk = _DEFAULT_RISK
         self._calibrations: dict[str, Calibration] = {}
-        self.recalibration: Recalibration | None = None
-        """The team's own calibration, applied to every score at the end; verdicts stay as the shipped one decides them."""
 
     @property
     def calibration(self) -> Calibration:
@@ -327,12 +324,7 @@ class Detector(ABC):
             findings = [not_checked(claim, str(error)) for claim in claims]
         seen = {finding.claim.id for finding in findings}
         findings += [not_checked(claim, f"{self.name} gave no verdict") for claim in claims if claim.id not in seen]
-        return self.concluded([self._recalibrated(finding) for finding in findings], started)
-
-    def _recalibrated(self, finding: Finding) -> Finding:
-        if self.recalibration is None or finding.score is None:
-            return finding
-        return replace(finding, score=self.recalibration.apply(finding.score))
+        return self.concluded(findings, started)
 
     def concluded(self, findings: Sequence[Finding], started: float) -> Outcome:
         """The outcome that findings on the claims of one case make; ``started`` is when work on it began, by ``perf_counter``."""
@@ -344,5 +336,4 @@ class Detector(ABC):
         spent = (time.perf_counter() - started) * 1000
         share = spent / max(1, len(findings))
         timed = tuple(f if f.duration_ms else replace(f, duration_ms=share) for f in findings)
-        weights = self.weights_version if self.recalibration is None else f"{self.weights_version} calibration@{self.recalibration.digest}"
-        return Outcome(self.name, state, timed, reason, spent, self.version, weights)
+        return Outcome(self.name, state, timed, reason, spent, self.version, self.weights_version)

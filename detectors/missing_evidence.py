@@ -67,11 +67,10 @@ class MissingEvidence(Detector):
 
     def _look(self, case: Case) -> Outcome:
         started = time.perf_counter()
-        findings = tuple(self.judge(case, self.claims_for(case)))
+        findings = self.judge(case, self.claims_for(case))
         if not findings:
             return self._outcome("not_applicable", (), NOTHING, started)
-        judged = any(finding.score is not None for finding in findings)
-        return self._outcome("judged" if judged else "abstained", findings, None if judged else findings[0].reason, started)
+        return self.concluded(findings, started)
 
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """Findings on what is missing or cannot be told; nothing on what is there. Raises nothing of its own."""

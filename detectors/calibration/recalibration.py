@@ -17,6 +17,7 @@ from detectors.calibration import Calibration, CalibrationInvalid
 
 # Scores of exactly 0 or 1 have no finite log-odds; this is nearer to them than any fitted map can tell apart.
 CLOSEST = 1e-6
+MARK = "calibration@"
 
 
 def log_odds(score: float) -> float:
@@ -53,6 +54,11 @@ class Recalibration:
                 f"{path} was fitted on version {calibration.detector_version}, this is {version}: run `groundwatch calibrate` again",
             )
         return cls(calibration, hashlib.sha256(content).hexdigest()[:8])
+
+    @property
+    def mark(self) -> str:
+        """What the service adds to the weights' version of an outcome whose scores went through it."""
+        return f"{MARK}{self.digest}"
 
     def apply(self, score: float) -> float:
         """The probability of hallucination in this team's traffic for a shipped score in [0, 1]."""

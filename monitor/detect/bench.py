@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
 
+import msgspec
+
 from detectors.calibration import CalibrationInvalid
 from detectors.calibration.recalibration import Recalibration
 from detectors.catalogue import Entry
@@ -102,8 +104,9 @@ class Bench:
         )
         self._meter = QualityMeter()
         kept = VerdictCache(config.cache_path / FILE, config.verdict_cache_bytes) if config.verdict_cache_bytes else None
-        self._recall = Recall(kept, source_digest(config) if kept is not None else "")
+        self._recall = Recall(kept, source_digest(msgspec.structs.replace(config, calibration_dir="")) if kept is not None else "")
         self._loaded: dict[str, Detector] = {}
+        self._recalibrations: dict[str, Recalibration | None] = {}
 
     def is_loaded(self, name: str) -> bool:
         """Whether :meth:`load` would return at once."""
@@ -114,7 +117,7 @@ class Bench:
         if name not in self._loaded:
             detector = self._catalogue.create(name, self._options)
             detector.load()
-            detector.recalibration = self._recalibration(detector)
+            self._recalibrations[name] = self._recalibration(detector)
             self._loaded[name] = detector
         return self._loaded[name]
 
@@ -150,7 +153,8 @@ class Bench:
         outcomes, shared = self._detect(detector, cases, recalled)
         # After the detector has read them, the files are in the page cache.
         qualities = [self._meter.measure(case.evidence, case.missing) for case in cases]
-        return [_judgement(detector, *one) for one in zip(outcomes, cases, recalled, shared, qualities, strict=True)]
+        own = self._recalibrations[name]
+        return [_judgement(detector, own, *one) for one in zip(outcomes, cases, recalled, shared, qualities, strict=True)]
 
     def _detect(self, detector: Detector, cases: Sequence[Case], recalled: Sequence[Recalled]) -> tuple[list[Outcome], list[float]]:
         """Outcomes of the cases, and what preparing the batch cost each in milliseconds; only what is open is looked at."""
@@ -193,21 +197,28 @@ def _share_of_preparation(outcomes: Sequence[Outcome], spent_ms: float) -> float
 
 
 def _judgement(
-    detector: Detector, outcome: Outcome, case: Case, recalled: Recalled, shared_ms: float, quality: tuple[EvidenceQuality, ...]
+    detector: Detector,
+    own: Recalibration | None,
+    outcome: Outcome,
+    case: Case,
+    recalled: Recalled,
+    shared_ms: float,
+    quality: tuple[EvidenceQuality, ...],
 ) -> Judgement:
     missing = [one for one in case.missing if one.family in detector.families]
     if missing and not detector.accounts_for_missing:
         outcome = _without(outcome, detector, case, "; ".join(one.problem for one in missing))
     outcome = explained(_taken_back(outcome, detector, case, quality), detector.families, quality)
+    weights = outcome.weights_version or detector.weights_version
     return Judgement(
         state=outcome.state,
-        findings=tuple(_finding_record(detector.name, finding) for finding in outcome.findings),
+        findings=tuple(_finding_record(detector.name, own, finding) for finding in outcome.findings),
         reason=outcome.reason,
         duration_ms=outcome.duration_ms + shared_ms,
         detector_version=outcome.detector_version or detector.version,
-        weights_version=outcome.weights_version or detector.weights_version,
+        weights_version=weights if own is None else f"{weights} {own.mark}".strip(),
         quality=quality,
-        cached=recalled.open is None if recalled.consulted else None,
+        cached=recalled.open is None if recalled.claims else None,
     )
 
 
@@ -243,7 +254,7 @@ def _not_wrong(finding: Finding, sound: set[str], problem: str) -> Finding:
     return not_checked(finding.claim, f"{problem}, and it may support the claim", finding.place)
 
 
-def _finding_record(detector: str, finding: Finding) -> FindingRecord:
+def _finding_record(detector: str, own: Recalibration | None, finding: Finding) -> FindingRecord:
     claim, place = finding.claim, finding.place
     return FindingRecord(
         detector=detector,
@@ -252,7 +263,7 @@ def _finding_record(detector: str, finding: Finding) -> FindingRecord:
         claim_kind=claim.kind,
         claim_span=claim.span,
         verdict=finding.verdict,
-        score=finding.score,
+        score=finding.score if own is None or finding.score is None else own.apply(finding.score),
         explanation=finding.explanation,
         error=finding.error,
         reason=finding.reason,

@@ -1,9 +1,9 @@
 """Which earlier verdicts answer for a case: what a verdict rests on, as a key, and the verdict itself, as bytes.
 
 A key is made of everything that could change the verdict: the code and options of the detectors, the detector's
-version, its weights and its calibration, the risk, the evidence it reads, and the claim, either alone or with the whole
+version and its weights, the risk, the evidence it reads, and the claim, either alone or with the whole
 answer around it (see :meth:`detectors.contract.Detector.claim_context`). Nothing is kept of a case that lacks evidence
-or of a judgement that failed.
+or of a judgement that failed. Scores are kept as the detector gives them: a team's own calibration comes after.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
 class Recalled:
     """What is known of a case: ``open`` is the case of the claims still to be judged, None when there are none.
 
-    ``consulted`` is False where there was nothing to look up. ``keys`` name the verdicts of open claims.
+    ``claims`` are the ids of the claims looked up, none where there was nothing to look up. ``keys`` name the verdicts
+    of the open ones.
     """
 
     open: Case | None
     findings: Mapping[str, Finding] = field(default_factory=dict)
     keys: Mapping[str, bytes] = field(default_factory=dict)
-    consulted: bool = False
+    claims: frozenset[str] = frozenset()
 
 
 class Recall:
@@ -57,7 +58,8 @@ class Recall:
     def look_up(self, detector: Detector, case: Case) -> Recalled:
         """Earlier verdicts on the claims of a case."""
         claims = detector.claims_for(case) if self._cache is not None and not case.missing and detector.concerns(case) else []
-        if self._cache is None or not claims or len({claim.id for claim in claims}) < len(claims):
+        ids = frozenset(claim.id for claim in claims)
+        if self._cache is None or not claims or len(ids) < len(claims):
             return Recalled(case)
         contexts = {claim.id: detector.claim_context(case, claim) for claim in claims}
         keys = self._keys(detector, case, claims, contexts)
@@ -68,27 +70,30 @@ class Recall:
             if kept is not None:
                 findings[claim.id] = Finding(claim, kept.verdict, kept.score, kept.explanation, kept.place, kept.error, kept.reason)
         if len(findings) == len(claims):
-            return Recalled(None, findings, consulted=True)
+            return Recalled(None, findings, claims=ids)
         if None in contexts.values():
             # Some verdict rests on the other claims too: all are judged again, together.
-            return Recalled(case, {}, keys, consulted=True)
+            return Recalled(case, {}, keys, ids)
         rest = replace(case, claims=tuple(claim for claim in case.claims if claim.id not in findings)) if findings else case
-        return Recalled(rest, findings, {name: key for name, key in keys.items() if name not in findings}, consulted=True)
+        return Recalled(rest, findings, {name: key for name, key in keys.items() if name not in findings}, ids)
 
     def keep(self, recalled: Recalled, outcome: Outcome) -> None:
-        """Keep what was found of the open claims, unless their evidence has gone meanwhile."""
+        """Keep what was found of the open claims, unless their evidence has gone meanwhile.
+
+        A detector that found something of its own, or had no word on a claim, is asked again the next time.
+        """
         case = recalled.open
         if self._cache is None or case is None or not recalled.keys or outcome.state not in ("judged", "abstained"):
             return
-        if all(piece.path.is_file() for piece in case.evidence):
+        found_of = {finding.claim.id for finding in outcome.findings}
+        if set(recalled.keys) <= found_of <= recalled.claims and all(piece.path.is_file() for piece in case.evidence):
             found = ((recalled.keys.get(finding.claim.id), finding) for finding in outcome.findings)
             self._cache.put({key: _encoded(finding) for key, finding in found if key is not None})
 
     def _keys(self, detector: Detector, case: Case, claims: list[Claim], contexts: Mapping[str, str | None]) -> dict[str, bytes]:
         read = [_evidence(piece) for piece in case.evidence if piece.family in detector.families]
         read += [_evidence(piece) for piece in case.neighbours]
-        own = detector.recalibration.digest if detector.recalibration is not None else ""
-        about = (_FORMAT, self._source, detector.name, detector.version, detector.weights_version, own, case.risk, read)
+        about = (_FORMAT, self._source, detector.name, detector.version, detector.weights_version, case.risk, read)
         start = hashlib.sha256(_packed(about))
         every = [_evidence(piece) for piece in case.evidence]
         around = (case.answer, case.question, case.workflow, case.abstained, case.confidence)

@@ -20,6 +20,7 @@ from detectors.calibration import RISKS, Calibration
 from detectors.catalogue import CATALOGUE, create
 from detectors.claims import complete, extract
 from detectors.contract import Case, Claim, Detector, DetectorOptions, DetectorUnavailable, EvidenceFile, Finding, Outcome, Place, State
+from detectors.missing_evidence import RULE_SCORES
 from monitor.records import ClaimKind, ErrorKind, Risk
 from tests.conftest import missing
 from tests.detectors.hard_evidence import HARD, MEDIA_TYPES, UNREADABLE, foreign, hard, renamed, sound
@@ -29,6 +30,8 @@ ANSWER = (
     'At 0:01 the speaker says "we will go home today". Sales rose from 10 in 2019 to 20 in 2020. '
     "Anna: we start on Monday. At 0:01 a man opens a door next to a red wall. The report says that profit fell by 12% [1]."
 )
+# Detectors whose few rules each have a measured score instead of a calibration curve, and where those stand.
+SCORED_BY_RULES = {"missing_evidence": RULE_SCORES}
 STRANGE_ANSWERS = {
     "nothing": "",
     "blanks": " \n\t ",
@@ -66,14 +69,23 @@ def case_of(
 ) -> Case:
     """A case whose claims are what is found in the answer, and one of the caller's own of each kind the detector judges."""
     families = sorted({piece.family for piece in evidence})
-    if claims is None:
+    if claims is None and detector.finds_own_claims:
+        claims = ()
+    elif claims is None:
         given = [Claim(f"own-{kind}", answer[:60], None, kind, given=True) for kind in sorted(detector.kinds)] if answer.strip() else []
         claims = extract(answer, families) + complete(given, answer, families)
     return Case(id="case", answer=answer, claims=claims, evidence=evidence, question="What is this?", risk=risk)
 
 
 def families_of(detector: Detector) -> list[str]:
-    return sorted(detector.families)
+    """The families it reads of which there is evidence to test with."""
+    return sorted(detector.families & set(MEDIA_TYPES))
+
+
+def needs_evidence(detector: Detector) -> None:
+    """Leaves out the test for a detector whose very business is evidence that is not there."""
+    if detector.accounts_for_missing:
+        pytest.skip(f"{detector.name} looks at what is missing or unusable")
 
 
 def judged_alone(detector: Detector, case: Case) -> Outcome:
@@ -96,11 +108,18 @@ def assert_well_formed(detector: Detector, case: Case, outcome: Outcome) -> None
     assert len(ids) == len(set(ids)), "two findings on one claim"
     known = {claim.id: claim for claim in case.claims}
     for finding in outcome.findings:
-        claim = known[finding.claim.id]
-        assert (finding.claim.text, finding.claim.span) == (claim.text, claim.span)
+        assert_claim_is_of_the_answer(detector, finding.claim, known, case.answer)
         assert_finding_makes_sense(finding, {piece.id for piece in case.evidence})
-    if outcome.findings:
+    if outcome.findings and not detector.finds_own_claims:
         assert set(ids) == {claim.id for claim in detector.claims_for(case)}, "a claim of this detector was left without a word"
+
+
+def assert_claim_is_of_the_answer(detector: Detector, found: Claim, known: dict[str, Claim], answer: str) -> None:
+    if found.id in known or not detector.finds_own_claims:
+        claim = known[found.id]
+        assert (found.text, found.span) == (claim.text, claim.span)
+    elif found.span is not None:
+        assert found.text == answer[found.span[0] : found.span[1]]
 
 
 def assert_finding_makes_sense(finding: Finding, evidence: set[str]) -> None:
@@ -144,7 +163,7 @@ def test_it_declares_what_it_is_and_when_it_is_wrong(detector: Detector) -> None
     assert detector.kinds
     assert detector.kinds <= set(get_args(ClaimKind))
     assert detector.families
-    assert detector.families <= set(MEDIA_TYPES)
+    assert detector.families <= {*MEDIA_TYPES, "other"}
     told = f"{inspect.getdoc(type(detector))} {sys.modules[type(detector).__module__].__doc__}".lower()
     assert "wrong when" in told, "the docstring must say when the detector is wrong"
 
@@ -157,6 +176,9 @@ def test_it_states_what_it_costs(detector: Detector) -> None:
 
 
 def test_its_calibration_was_fitted_on_this_version_and_says_on_what(detector: Detector) -> None:
+    if detector.name in SCORED_BY_RULES:
+        assert json.loads(SCORED_BY_RULES[detector.name].read_text(encoding="utf-8"))["rules"]
+        return
     shipped = Calibration.load(detector.name)
     assert shipped.detector_version == detector.version
     stored = json.loads((calibration.FOLDER / f"{detector.name}.json").read_text(encoding="utf-8"))
@@ -167,6 +189,8 @@ def test_its_calibration_was_fitted_on_this_version_and_says_on_what(detector: D
 
 
 def test_its_threshold_follows_the_risk_of_the_case(detector: Detector) -> None:
+    if detector.name in SCORED_BY_RULES:
+        pytest.skip("its rules have scores, no threshold decides")
     thresholds = []
     for risk in get_args(Risk):
         detector.detect([case_of(detector, (), risk=risk)])
@@ -180,22 +204,27 @@ def test_its_threshold_follows_the_risk_of_the_case(detector: Detector) -> None:
 
 
 def test_without_evidence_it_is_not_applicable(detector: Detector) -> None:
+    needs_evidence(detector)
     outcome = judged_alone(detector, case_of(detector, ()))
     assert (outcome.state, outcome.findings) == ("not_applicable", ())
 
 
 def test_without_claims_it_is_not_applicable(detector: Detector, folder: Path) -> None:
+    needs_evidence(detector)
     for family in families_of(detector):
         outcome = judged_alone(detector, case_of(detector, (sound(family, folder),), claims=()))
         assert (outcome.state, outcome.findings) == ("not_applicable", ())
 
 
 def test_evidence_of_another_family_is_not_its_business(detector: Detector, folder: Path) -> None:
+    needs_evidence(detector)
     outcome = judged_alone(detector, case_of(detector, (foreign(folder),)))
     assert (outcome.state, outcome.findings) == ("not_applicable", ())
 
 
 def test_evidence_of_another_family_changes_no_verdict(detector: Detector, folder: Path) -> None:
+    if "other" in detector.families:
+        pytest.skip(f"{detector.name} looks at evidence of every family")
     for family in families_of(detector):
         alone = case_of(detector, (sound(family, folder),))
         beside = replace(alone, evidence=(foreign(folder), *alone.evidence))
@@ -216,13 +245,14 @@ def test_hard_evidence_ends_in_a_named_state_and_leaves_its_neighbours_alone(det
         before, outcome, after = detector.detect([good, bad, good])
         assert_well_formed(detector, bad, outcome)
         assert word(before) == word(after) == word(judged_alone(detector, good))
-        if kind in UNREADABLE:
+        if kind in UNREADABLE and not detector.accounts_for_missing:
             assert outcome.state in ("abstained", "not_applicable"), f"{kind} {family} was judged: {word(outcome)}"
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_what_could_not_be_read_never_makes_a_claim_wrong(detector: Detector, kind: str, folder: Path) -> None:
     """Beside a readable piece an unreadable one may still bear the claim out."""
+    needs_evidence(detector)
     for family in families_of(detector):
         case = case_of(detector, (sound(family, folder), hard(family, kind, folder)))
         outcome = judged_alone(detector, case)
@@ -257,5 +287,24 @@ def test_many_cases_come_back_in_order(detector: Detector, folder: Path) -> None
     assert len(outcomes) == len(cases)
     for case, outcome in zip(cases, outcomes, strict=True):
         assert_well_formed(detector, case, outcome)
-    assert [outcome.state == "not_applicable" for outcome in outcomes[:4]] == [True, outcomes[5].state == "not_applicable", False, True]
+    states = [outcome.state for outcome in outcomes]
+    assert (states[0], states[1], states[2]) == (states[3], states[5], states[4])
     assert word(outcomes[1]) == word(outcomes[5])
+
+
+def test_a_verdict_kept_for_a_claim_alone_is_the_one_it_gets_in_any_answer(detector: Detector, folder: Path) -> None:
+    """What :meth:`Detector.claim_context` leaves out must play no part: other claims, and where in the answer the claim stands."""
+    for family in families_of(detector):
+        together = case_of(detector, (sound(family, folder),))
+        said = {finding.claim.id: finding for finding in judged_alone(detector, together).findings}
+        for claim in detector.claims_for(together):
+            moved = replace(claim, id="moved", span=None if claim.span is None else (claim.span[0] + 6, claim.span[1] + 6))
+            alone = replace(together, answer=f"Well, {together.answer}", claims=(moved,))
+            context = detector.claim_context(together, claim)
+            if context is None or detector.claim_context(alone, moved) != context:
+                continue
+            (found,) = judged_alone(detector, alone).findings
+            before = said[claim.id]
+            assert (found.verdict, found.score, found.error, found.place, found.explanation) == (
+                before.verdict, before.score, before.error, before.place, before.explanation
+            )  # fmt: skip
