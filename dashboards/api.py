@@ -179,9 +179,15 @@ def jobs() -> list[bodies.JobView]:
     return _get(bodies.JobList, "/v1/jobs").items
 
 
-def dead_letters() -> bodies.DeadLetterPage:
-    """What could not be processed."""
-    return _get(bodies.DeadLetterPage, "/v1/dead-letters")
+def dead_letters(state: str | None, cursor: str | None = None) -> bodies.DeadLetterPage:
+    """What could not be processed: a page of those in a state, or of all."""
+    given = (("limit", "50"), ("state", state), ("cursor", cursor))
+    return _get(bodies.DeadLetterPage, "/v1/dead-letters", tuple((name, value) for name, value in given if value))
+
+
+def dead_letter(letter_id: str) -> bodies.DeadLetterDetail:
+    """One of them with what it held."""
+    return _get(bodies.DeadLetterDetail, f"/v1/dead-letters/{_part(letter_id)}")
 
 
 def audit(limit: int = 50, cursor: str | None = None) -> bodies.AuditPage:
@@ -264,3 +270,23 @@ def hand_back(item_id: str, actor: str, how: str) -> bodies.ReviewItemView | Non
 def run_job(name: str) -> None:
     """Start a job now."""
     _post(bodies.JobView, f"/v1/jobs/{_part(name)}/run")
+
+
+def replay_letter(letter_id: str, actor: str, payload: str | None) -> None:
+    """Send a dead letter through again; ``payload`` is what it holds now."""
+    _post(bodies.DeadLetterView, f"/v1/dead-letters/{_part(letter_id)}/replay", {"actor": actor, "payload": payload})
+
+
+def discard_letter(letter_id: str, actor: str) -> None:
+    """Give a dead letter up."""
+    _post(bodies.DeadLetterView, f"/v1/dead-letters/{_part(letter_id)}/discard", {"actor": actor})
+
+
+def replay_waiting(actor: str) -> bodies.ReplayReport | None:
+    """Send all waiting dead letters through again."""
+    return _post(bodies.ReplayReport, "/v1/dead-letters/replay", {"actor": actor})
+
+
+def resume_detection() -> None:
+    """Let detection go on after it had stopped itself."""
+    _post(bodies.Resumed, "/v1/detection/resume")

@@ -402,6 +402,7 @@ class Status(_Body, frozen=True):
     leader: bool
     workers: int
     detectors: list[DetectorStatus]
+    detection_halted: str | None = None
 
 
 class DeadLetterView(_Body, frozen=True):
@@ -414,6 +415,25 @@ class DeadLetterView(_Body, frozen=True):
     reason: str
     state: str
     created_at: datetime
+
+
+class DeadLetterDetail(DeadLetterView, frozen=True):
+    """One dead letter with what it held, as JSON."""
+
+    payload: str | None
+
+
+class Resumed(_Body, frozen=True):
+    """Whether detection had stopped itself."""
+
+    was_halted: bool
+
+
+class ReplayReport(_Body, frozen=True):
+    """How many letters were sent through again, and why others wait on."""
+
+    replayed: int
+    failed: dict[str, str]
 
 
 class DeadLetterPage(_Body, frozen=True):

@@ -34,6 +34,7 @@ from monitor.errors import GroundwatchError, StoreUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.ingest import Ingest
 from monitor.jobs.runner import JobRunner
+from monitor.jobs.stalls import Stall
 from monitor.leader import Leadership
 from monitor.metadata.database import Database
 from monitor.metadata.keys import DEFAULT_PROJECT, ApiKeys
@@ -112,13 +113,13 @@ class Service:
         metrics = Metrics()
         metrics.at_scrape(lambda: _readings(spool, traces, driver, clock))
         driver = Driver(settings, reader, writer, database, evidence, clock, on_lag=metrics.detection_lag.observe)
-        jobs = JobRunner(settings, reader, database, clock)
         delivery = Delivery(settings, database, clock)
         ingest = Ingest(settings, spool, evidence, clock)
         span_spool = Spool(settings.traces_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, SPANS_KNOWN_FOR)
         closing.callback(span_spool.close)
         traces = Traces(span_spool, ingest, settings.trace_wait_s, cast(OnDeadLetter, letters.add))
         drain = Drain(spool, writer, clock, cast(OnDeadLetter, letters.add))
+        jobs = JobRunner(settings, reader, database, clock, lambda: _stalls(drain, driver))
         drain.start()
         closing.callback(drain.stop)
         closing.callback(_flush, spool)
@@ -195,6 +196,15 @@ def _readings(spool: Spool, traces: Traces, driver: Driver, clock: Clock) -> Ite
         yield Reading(name=name, documentation=documentation, labels=("detector",), values=values, counts=True)
     yield Reading(name="detect_worker_restarts", documentation="Workers replaced.", values={(): done.worker_restarts}, counts=True)
     yield Reading(name="detect_open_responses", documentation="Responses being looked at now.", values={(): done.open_responses})
+
+
+def _stalls(drain: Drain, driver: Driver) -> list[Stall]:
+    found = []
+    if drain.failing_since is not None:
+        found.append(Stall(stage="store", reason=drain.last_error or "unknown", since=drain.failing_since))
+    if (halted := driver.halted) is not None:
+        found.append(Stall(stage="detect", reason=halted.reason, since=halted.since))
+    return found
 
 
 def _not_ready(store: Store) -> list[str]:

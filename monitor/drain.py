@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -52,6 +53,7 @@ class Drain:
         self.drained = 0
         self.dead_letters = 0
         self.last_error: str | None = None
+        self.failing_since: datetime | None = None
 
     def start(self) -> None:
         """Begin draining."""
@@ -95,7 +97,7 @@ class Drain:
                 self._report(error, failures)
                 self._stop.wait(backoff_s(failures))
                 continue
-            failures, self.last_error = 0, None
+            failures, self.last_error, self.failing_since = 0, None, None
             if not moved:
                 self._stop.wait(POLL_S)
 
@@ -143,6 +145,7 @@ class Drain:
 
     def _report(self, error: Exception, failures: int) -> None:
         expected = isinstance(error, GroundwatchError)
+        self.failing_since = self.failing_since or self._clock.now()
         # The same trouble is told when it begins and then ever more rarely (1st, 2nd, 4th, 8th … time).
         if str(error) != self.last_error or failures & (failures - 1) == 0:
             log.error("records stay in the spool", cause=str(error), failures=failures, exc_info=None if expected else error)

@@ -41,8 +41,8 @@ _raw_map = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class Spool(Protocol):
     """Where accepted items wait for the store."""
 
-    def append(self, project: str, items: Sequence[tuple[str, bytes]]) -> list[bool]:
-        """Blocks until the items are on disk; True = new, False = the id was taken before."""
+    def append(self, project: str, items: Sequence[tuple[str, bytes]], *, again: bool = False) -> list[bool]:
+        """Blocks until the items are on disk; True = new, False = the id was taken before and ``again`` is not set."""
         ...
 
 
@@ -95,8 +95,10 @@ class Ingest:
                 fates[index] = _refused(index, _id_of(raw), error.field, error.problem, error.remedy)
         return self._spooled(project, good, fates)
 
-    def take_records(self, project: str, records: Sequence[ResponseRecord]) -> list[Fate]:
+    def take_records(self, project: str, records: Sequence[ResponseRecord], *, again: bool = False) -> list[Fate]:
         """As :meth:`take`, for records that were made here from something else (spans). References are not looked at.
+
+        With ``again`` a known id is taken once more: the store never had it.
 
         Raises:
             SlowDown, StorageUnavailable: nothing was taken.
@@ -109,9 +111,9 @@ class Ingest:
                 good.append((index, record.id, encode_response(self._stored(record))))
             except RecordInvalid as error:
                 fates[index] = _refused(index, record.id, error.field, error.problem, error.remedy)
-        return self._spooled(project, good, fates)
+        return self._spooled(project, good, fates, again=again)
 
-    def _spooled(self, project: str, good: Sequence[tuple[int, str, bytes]], fates: dict[int, Fate]) -> list[Fate]:
+    def _spooled(self, project: str, good: Sequence[tuple[int, str, bytes]], fates: dict[int, Fate], *, again: bool = False) -> list[Fate]:
         """All fates in order, once the good items are on disk; the second of two items with one id is a duplicate."""
         chosen: dict[str, tuple[int, bytes]] = {}
         for index, identifier, raw in good:
@@ -119,7 +121,8 @@ class Ingest:
                 fates[index] = Fate(index=index, id=identifier, status="duplicate")
             else:
                 chosen[identifier] = (index, raw)
-        fresh = self._spool.append(project, [(identifier, raw) for identifier, (_, raw) in chosen.items()]) if chosen else []
+        items = [(identifier, raw) for identifier, (_, raw) in chosen.items()]
+        fresh = self._spool.append(project, items, again=again) if items else []
         for (identifier, (index, _)), new in zip(chosen.items(), fresh, strict=True):
             fates[index] = Fate(index=index, id=identifier, status="accepted" if new else "duplicate")
         return [fates[index] for index in sorted(fates)]

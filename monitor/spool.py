@@ -86,11 +86,12 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Request:
-    """One caller's records on their way to the disk."""
+    """One caller's records on their way to the disk; with ``again`` also those whose id is known."""
 
-    def __init__(self, project: str, items: Sequence[tuple[str, bytes]]) -> None:
+    def __init__(self, project: str, items: Sequence[tuple[str, bytes]], again: bool) -> None:
         self.project = project
         self.items = items
+        self.again = again
         self.size = sum(len(raw) for _, raw in items)
         self.done = threading.Event()
         self.new: list[bool] = []
@@ -134,8 +135,8 @@ class Spool:
         self._committer = threading.Thread(target=self._commit_for_ever, name="spool-committer", daemon=True)
         self._committer.start()
 
-    def append(self, project: str, items: Sequence[tuple[str, bytes]]) -> list[bool]:
-        """Take records (id, JSON) in, all or none; returns when they are on disk.
+    def append(self, project: str, items: Sequence[tuple[str, bytes]], *, again: bool = False) -> list[bool]:
+        """Take records (id, JSON) in, all or none; returns when they are on disk. ``again`` takes known ids too (a replay).
 
         Returns:
             True for a new record, False for an id that this project sent before; in the order of ``items``.
@@ -146,7 +147,7 @@ class Spool:
         """
         if not items:
             return []
-        request = _Request(project, items)
+        request = _Request(project, items, again)
         with self._arrived:
             if self._closed:
                 raise StorageUnavailable(self._path, "the spool is closed")
@@ -263,16 +264,17 @@ class Spool:
                 if self._bytes + size + request.size > self._max_bytes:
                     request.failure = partial(SlowDown, "spool", f"{self._max_bytes} bytes waiting", RETRY_AFTER_S)
                     continue
-                request.new = [self._take(request.project, identifier, raw, received_us) for identifier, raw in request.items]
+                request.new = [self._take(request, identifier, raw, received_us) for identifier, raw in request.items]
                 count += sum(request.new)
                 size += sum(len(raw) for (_, raw), new in zip(request.items, request.new, strict=True) if new)
         with self._arrived:
             self._count += count
             self._bytes += size
 
-    def _take(self, project: str, identifier: str, raw: bytes, received_us: int) -> bool:
+    def _take(self, request: _Request, identifier: str, raw: bytes, received_us: int) -> bool:
+        project = request.project
         known = self._write.execute("INSERT OR IGNORE INTO taken VALUES (?, ?)", (_key(project, identifier), received_us // _HOUR_US))
-        if known.rowcount == 0:
+        if known.rowcount == 0 and not request.again:
             return False
         self._write.execute(
             "INSERT INTO waiting (project, id, received_us, raw) VALUES (?, ?, ?, ?)", (project, identifier, received_us, raw)

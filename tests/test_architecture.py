@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("monitor.settings", "monitor.score", "monitor.task_metrics", "monitor.client", "monitor.telemetry"),
     ("monitor.spool", "monitor.store", "monitor.metadata", "monitor.evidence", "migrations"),
     ("monitor.migrate", "monitor.ingest", "monitor.drain", "monitor.detect", "monitor.alerts", "monitor.review"),
-    ("monitor.jobs", "monitor.evaluate", "monitor.check", "monitor.checks", "monitor.otlp"),
+    ("monitor.jobs", "monitor.evaluate", "monitor.check", "monitor.checks", "monitor.otlp", "monitor.replay"),
     ("monitor.api",),
     ("monitor.app", "monitor.leader", "monitor.supervise", "monitor.doctor", "monitor.demo"),
     ("monitor.cli",),

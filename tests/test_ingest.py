@@ -28,9 +28,9 @@ class ListSpool:
         self.taken: dict[tuple[str, str], bytes] = {}
         self._lock = threading.Lock()
 
-    def append(self, project: str, items: Sequence[tuple[str, bytes]]) -> list[bool]:
+    def append(self, project: str, items: Sequence[tuple[str, bytes]], *, again: bool = False) -> list[bool]:
         with self._lock:
-            fresh = [(project, identifier) not in self.taken for identifier, _ in items]
+            fresh = [again or (project, identifier) not in self.taken for identifier, _ in items]
             self.taken.update({(project, identifier): raw for (identifier, raw), new in zip(items, fresh, strict=True) if new})
             return fresh
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboards import api, frame, markup, wording
+from dashboards import api, dead_letters, frame, markup, wording
 from dashboards.bodies import JobView, Status
 from dashboards.wording import UNKNOWN
 
@@ -16,13 +16,18 @@ def render() -> None:
     st.title("Operations")
     status = api.status()
     frame.put(markup.tiles(key_figures(status)))
+    if status.detection_halted:
+        frame.say("Detection has stopped itself", f"{status.detection_halted}. What is due stays due.", "hallucinated")
+        if st.button("Resume detection", type="primary", icon=":material/play_arrow:"):
+            frame.act("Detection goes on", api.resume_detection)
+            st.rerun()
     detectors, jobs, letters, audit = st.tabs(["Detectors", "Jobs", "Dead letters", "Audit"])
     with detectors:
         show_detectors(status)
     with jobs:
         show_jobs()
     with letters:
-        show_letters()
+        dead_letters.show()
     with audit:
         show_audit()
 
@@ -105,26 +110,6 @@ def job_row(job: JobView) -> None:
         if st.button("Run now", key=f"run_{job.name}", disabled=job.last_state == "running"):
             frame.act("Job started", lambda: api.run_job(job.name))
             st.rerun()
-
-
-def show_letters() -> None:
-    """What could not be processed."""
-    page = api.dead_letters()
-    if not page.items:
-        frame.say("No dead letters", "Everything sent was stored, and every detector ended on it.", "good")
-        return
-    rows = [
-        [
-            wording.short_moment(letter.created_at, frame.zone()),
-            wording.plain(letter.stage),
-            markup.el("span", letter.response_id, cls="gw-mono"),
-            letter.detector or UNKNOWN,
-            letter.reason,
-            wording.plain(letter.state),
-        ]
-        for letter in page.items
-    ]
-    frame.put(markup.table([f"When ({frame.zone()})", "Stage", "Response", "Detector", "Reason", "State"], rows))
 
 
 def show_audit() -> None:

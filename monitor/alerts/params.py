@@ -88,7 +88,14 @@ class LetterParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     resolve_after_s: Seconds = 1
 
 
-RuleParams = DriftParams | CostParams | LatencyParams | ModalityParams | LetterParams
+class StallParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``min_stalled_s``: how long a stage must have made no progress before somebody is told."""
+
+    min_stalled_s: Seconds = 120
+    resolve_after_s: Seconds = 1
+
+
+RuleParams = DriftParams | CostParams | LatencyParams | ModalityParams | LetterParams | StallParams
 
 PARAMS: dict[RuleKind, type[RuleParams]] = {
     "drift": DriftParams,
@@ -96,6 +103,7 @@ PARAMS: dict[RuleKind, type[RuleParams]] = {
     "latency_threshold": LatencyParams,
     "missing_modality": ModalityParams,
     "dead_letters": LetterParams,
+    "pipeline_stalled": StallParams,
 }
 
 

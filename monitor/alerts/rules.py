@@ -28,6 +28,7 @@ DEFAULT_SEVERITY: dict[RuleKind, Severity] = {
     "cost_anomaly": "ticket",
     "missing_modality": "ticket",
     "dead_letters": "ticket",
+    "pipeline_stalled": "page",
 }
 
 

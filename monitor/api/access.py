@@ -58,9 +58,14 @@ REQUIRED: dict[tuple[str, str], Role | None] = {
     ("POST", "/v1/review/{item_id}/undo"): "reviewer",
     ("POST", "/v1/responses/{response_id}/review"): "reviewer",
     ("GET", "/v1/audit"): "operator",
+    ("POST", "/v1/detection/resume"): "operator",
     ("GET", "/v1/jobs"): "viewer",
     ("POST", "/v1/jobs/{name}/run"): "operator",
     ("GET", "/v1/dead-letters"): "operator",
+    ("POST", "/v1/dead-letters/replay"): "operator",
+    ("GET", "/v1/dead-letters/{letter_id}"): "operator",
+    ("POST", "/v1/dead-letters/{letter_id}/replay"): "operator",
+    ("POST", "/v1/dead-letters/{letter_id}/discard"): "operator",
     ("GET", "/v1/status"): "viewer",
 }
 # Bodies of everything else are small JSON; these two stream to disk or have a limit of their own.

@@ -13,7 +13,20 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import monitor
-from monitor.api import alerts, checks, evidence, operations, otlp, overview, problems, responses, responses_in, review, task_metrics
+from monitor.api import (
+    alerts,
+    checks,
+    evidence,
+    letters,
+    operations,
+    otlp,
+    overview,
+    problems,
+    responses,
+    responses_in,
+    review,
+    task_metrics,
+)
 from monitor.api.access import REQUIRED, SMALL_BODY, FindKey, Gate, Principal
 from monitor.api.context import Context
 from monitor.api.intake import BODIES_AT_ONCE, Intake
@@ -24,6 +37,7 @@ from monitor.telemetry import Metrics
 
 ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
+    letters.router,
     responses_in.router,
     otlp.router,
     checks.router,
@@ -56,6 +70,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.body_limits = {
         ("POST", "/v1/responses"): settings.max_body_bytes,
         ("POST", "/v1/traces"): settings.max_body_bytes,
+        ("POST", "/v1/dead-letters/{letter_id}/replay"): 2 * SMALL_BODY,
         ("POST", "/v1/check"): settings.max_body_bytes,
         ("POST", "/v1/checks"): settings.max_body_bytes,
         ("PUT", "/v1/evidence/{sha256}"): settings.max_evidence_bytes,

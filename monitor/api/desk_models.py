@@ -78,7 +78,7 @@ class AlertRuleView(Body):
 class AlertRuleBody(Body):
     """A new rule, or what an existing one becomes."""
 
-    kind: Literal["drift", "cost_anomaly", "latency_threshold", "missing_modality", "dead_letters"]
+    kind: Literal["drift", "cost_anomaly", "latency_threshold", "missing_modality", "dead_letters", "pipeline_stalled"]
     workflow: str | None = None
     severity: Literal["page", "ticket", "info"] = "ticket"
     enabled: bool = True
@@ -201,6 +201,7 @@ class Status(Body):
     leader: bool
     workers: int
     detectors: list[DetectorStatus]
+    detection_halted: str | None = Field(None, description="Why detection has stopped itself; null while it runs.")
 
 
 class DeadLetterView(Body):
@@ -213,6 +214,38 @@ class DeadLetterView(Body):
     reason: str
     state: Literal["waiting", "replayed", "discarded"]
     created_at: datetime
+
+
+class DeadLetterDetail(DeadLetterView):
+    """One dead letter with what it held: a response record, or a span, as JSON; null where nothing is known."""
+
+    payload: str | None
+
+
+class ReplayBody(ActorBody):
+    """How to replay a letter; ``payload`` is used instead of what it held, with the same id."""
+
+    payload: str | None = Field(None, max_length=1_000_000)
+
+
+class ReplayAllBody(ActorBody):
+    """Which waiting letters to replay, oldest first."""
+
+    stage: Literal["ingest", "store", "detect"] | None = None
+    limit: int = Field(500, ge=1, le=500)
+
+
+class Resumed(Body):
+    """``was_halted``: detection had stopped itself and goes on now."""
+
+    was_halted: bool
+
+
+class ReplayReport(Body):
+    """How many letters were replayed, and why others wait on, by letter."""
+
+    replayed: int
+    failed: dict[str, str]
 
 
 class DeadLetterPage(Body):

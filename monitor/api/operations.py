@@ -13,11 +13,10 @@ from monitor.api.context import Running
 from monitor.api.desk_models import (
     AuditPage,
     AuditView,
-    DeadLetterPage,
-    DeadLetterView,
     DetectorStatus,
     JobList,
     JobView,
+    Resumed,
     Status,
 )
 from monitor.api.problems import problem
@@ -69,8 +68,18 @@ def status(running: Running, who: Who) -> Status:
         dead_letters=DeadLetters(running.database, running.clock).waiting(who.project),
         leader=running.leader,
         workers=running.settings.workers,
+        detection_halted=None if running.driver.halted is None else running.driver.halted.reason,
         detectors=[DetectorStatus(**msgspec.structs.asdict(found)) for found in running.driver.detector_status()],
     )
+
+
+@router.post("/v1/detection/resume")
+def resume_detection(running: Running, who: Who) -> Resumed:
+    """Let detection go on after it had stopped itself because most of what it looked at failed."""
+    was_halted = running.driver.resume()
+    if was_halted:
+        AuditLog(running.database).add(who.project, running.clock.now(), who.actor("local"), "detection.resume", "detection", {})
+    return Resumed(was_halted=was_halted)
 
 
 @router.get("/v1/jobs")
@@ -93,22 +102,3 @@ def list_audit(running: Running, who: Who, limit: Limit = 100, cursor: Cursor = 
     entries, following = AuditLog(running.database).list(who.project, limit, cursor)
     views = [AuditView(at=e.at, actor=e.actor, action=e.action, subject=e.subject, facts=e.facts) for e in entries]
     return AuditPage(items=views, next=following)
-
-
-@router.get("/v1/dead-letters")
-def list_dead_letters(running: Running, who: Who, limit: Limit = 100, cursor: Cursor = None) -> DeadLetterPage:
-    """What could not be processed, with the reason, newest first."""
-    letters, following = DeadLetters(running.database, running.clock).list(who.project, limit, cursor)
-    views = [
-        DeadLetterView(
-            id=letter.id,
-            stage=letter.stage,
-            response_id=letter.response_id,
-            detector=letter.detector,
-            reason=letter.reason,
-            state=letter.state,
-            created_at=letter.created_at,
-        )
-        for letter in letters
-    ]
-    return DeadLetterPage(items=views, next=following)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -27,13 +28,13 @@ from monitor.detect.neighbours import Neighbourhood
 from monitor.detect.policy import DetectionPolicy
 from monitor.detect.progress import OpenWork
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, config_of
-from monitor.errors import StoreRefused, StoreUnavailable
+from monitor.errors import Conflict, StoreRefused, StoreUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.findings import OutcomeRecord, OutcomeState
 from monitor.metadata.cursors import DetectionCursors
 from monitor.metadata.database import Database
 from monitor.metadata.letters import DeadLetters
-from monitor.records import encode_response
+from monitor.records import ResponseRecord, encode_response
 from monitor.settings import Settings
 from monitor.store.rows import SpooledResponse
 
@@ -47,7 +48,16 @@ _COLLECT_S = 0.25
 _IDLE_POLL_S = 1.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
+# Of the last so many responses, as many given up and more than half: the fault is ours, and burying the rest helps nobody.
+_WATCHED, _HALT_FROM = 200, 20
 _log = logging.getLogger(__name__)
+
+
+class Halt(msgspec.Struct, frozen=True, kw_only=True):
+    """Detection has stopped itself; everything that is due stays due."""
+
+    reason: str
+    since: datetime
 
 
 class Driver:
@@ -87,11 +97,15 @@ class Driver:
         self._work = OpenWork({})
         self._unwritten: list[OutcomeRecord] = []
         self._batches: deque[list[OutcomeRecord]] = deque()
+        self._asked_again: deque[tuple[WorkItem, str]] = deque()
         self._written_at = self._polled_at = 0.0
         self._outcomes: Counter[tuple[str, OutcomeState]] = Counter()
         self._cache_hits: Counter[str] = Counter()
         self._cache_misses: Counter[str] = Counter()
         self._dead_letters = 0
+        self._ended_lately: deque[bool] = deque(maxlen=_WATCHED)
+        self.halted: Halt | None = None
+        self._last_reason = ""
         self._stopping = threading.Event()
         self._drain, self._stop_within_s = True, 30.0
         self._thread: threading.Thread | None = None
@@ -117,6 +131,21 @@ class Driver:
         if self._thread is not None:
             self._thread.join(timeout_s + 10.0)
             self._thread = None
+
+    def again(self, project: str, record: ResponseRecord, detector: str) -> None:
+        """Have a stored response judged by a detector again; the outcome replaces the earlier one.
+
+        Raises:
+            Conflict: detection is off, or that detector does not run here.
+        """
+        if not self.enabled or detector not in self._failures:
+            raise Conflict("detector", detector, "not running here", "name it in GROUNDWATCH_DETECTORS and start workers")
+        self._asked_again.append((WorkItem(project=project, record=visible(record)), detector))
+
+    def resume(self) -> bool:
+        """Go on after a halt; False where there was none."""
+        was, self.halted = self.halted, None
+        return was is not None
 
     def undetected(self) -> int:
         """Stored responses whose detection has not ended. Raises StoreUnavailable."""
@@ -159,6 +188,13 @@ class Driver:
         pause = _FIRST_PAUSE_S
         started = False
         while not self._stopping.is_set():
+            if self.halted is not None:
+                if started:
+                    self._write(everything=True)
+                    self._engine.stop(drain=False)
+                    started = False
+                self._stopping.wait(_IDLE_POLL_S)
+                continue
             try:
                 if not started:
                     self._begin()
@@ -202,10 +238,14 @@ class Driver:
     def turn(self) -> None:
         """One round: read what is due, hand it out, take results, write them, move the cursors."""
         self._fill()
+        while self._asked_again:
+            item, detector = self._asked_again.popleft()
+            self._engine.submit(detector, [item])
         idle = self._engine.unfinished == 0
         self._take(self._engine.collect(0.0 if idle and self._unwritten else _COLLECT_S))
         self._write(everything=False)
         self._save_cursors()
+        self._halt_if_all_fails()
 
     def _fill(self) -> None:
         room = self._window - len(self._work)
@@ -246,14 +286,26 @@ class Driver:
             self._unwritten += one.outcomes
             self._cache_hits[one.detector] += sum(outcome.cached is True for outcome in one.outcomes)
             self._cache_misses[one.detector] += sum(outcome.cached is False for outcome in one.outcomes)
+            self._ended_lately.extend(one.poison for _ in one.items)
             if one.poison:
-                for outcome in one.outcomes:
-                    self._bury(outcome)
+                for item, outcome in zip(one.items, one.outcomes, strict=True):
+                    self._bury(outcome, item.record)
 
-    def _bury(self, outcome: OutcomeRecord) -> None:
+    def _halt_if_all_fails(self) -> None:
+        given_up = sum(self._ended_lately)
+        if given_up >= _HALT_FROM and given_up * 2 > len(self._ended_lately):
+            reason = f"{given_up} of the last {len(self._ended_lately)} responses were given up, lately because: {self._last_reason}"
+            self.halted = Halt(reason=reason, since=self._clock.now())
+            self._ended_lately.clear()
+            _log.error("detection stops: %s", reason)
+
+    def _bury(self, outcome: OutcomeRecord, seen: ResponseRecord | None = None) -> None:
+        """Make a dead letter of it; ``seen`` is what the detector saw, for a response that is not open (a replay)."""
         response = self._work.response(outcome.project, outcome.response_id)
-        payload = None if response is None else _payload(response)
+        record = seen if response is None else response.record
+        payload = None if record is None else _payload(record)
         self._dead_letters += 1
+        self._last_reason = outcome.reason or "failed"
         self._on_dead_letter(outcome.project, "detect", outcome.response_id, outcome.detector, outcome.reason or "failed", payload)
 
     def _write(self, *, everything: bool) -> None:
@@ -313,8 +365,8 @@ def token_of(outcomes: Sequence[OutcomeRecord]) -> str:
     return digest.hexdigest()
 
 
-def _payload(response: SpooledResponse) -> str | None:
+def _payload(record: ResponseRecord) -> str | None:
     try:
-        return encode_response(response.record).decode()
+        return encode_response(record).decode()
     except (OverflowError, ValueError):
         return None  # the very reason it was given up may be that it cannot be written; the letter names the id

@@ -8,7 +8,7 @@ process can list it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from monitor.jobs.job import Job, JobFacts, Watch
 from monitor.jobs.latency import LatencyJob
 from monitor.jobs.modality import ModalityJob
 from monitor.jobs.review_fill import ReviewFillJob
+from monitor.jobs.stalls import Stall, StallJob
 from monitor.metadata.database import Database
 from monitor.metadata.jobs import JobRuns, RunRecord, RunState
 from monitor.metadata.keys import ApiKeys
@@ -57,7 +58,9 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
 class JobRunner:
     """All jobs of the service."""
 
-    def __init__(self, settings: Settings, reader: Reader, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, reader: Reader, database: Database, clock: Clock, stalls: Callable[[], Sequence[Stall]] = list
+    ) -> None:
         self._clock = clock
         self._runs = JobRuns(database)
         self._watch = Watch(
@@ -69,6 +72,7 @@ class JobRunner:
             LatencyJob(self._watch, settings.latency_interval_s),
             ModalityJob(self._watch, settings.latency_interval_s),
             DeadLetterJob(self._watch, settings.latency_interval_s, database),
+            StallJob(self._watch, settings.latency_interval_s, stalls),
             ReviewFillJob(self._watch, settings, database),
         ]
         self._jobs = {job.name: job for job in jobs}

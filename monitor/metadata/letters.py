@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, cast
 
@@ -83,6 +84,14 @@ class DeadLetters:
             rows = session.scalars(query.order_by(DeadLetter.created_at.desc(), DeadLetter.id.desc()).limit(limit + 1)).all()
             records = [_record(row) for row in rows[:limit]]
         return records, encode_cursor(records[-1].created_at, records[-1].id) if len(rows) > limit else None
+
+    def oldest_waiting(self, project: str, limit: int, stage: Stage | None = None) -> Sequence[LetterRecord]:
+        """What waits, oldest first."""
+        query = select(DeadLetter).where(DeadLetter.project_id == project, DeadLetter.state == "waiting")
+        if stage is not None:
+            query = query.where(DeadLetter.stage == stage)
+        with self._database.session() as session:
+            return [_record(row) for row in session.scalars(query.order_by(DeadLetter.created_at, DeadLetter.id).limit(limit))]
 
     def get(self, project: str, letter_id: str) -> LetterRecord:
         """One letter; raises NotFound."""

@@ -16,7 +16,7 @@ from monitor.metadata.changes import changed_rows
 from monitor.metadata.database import Database
 from monitor.metadata.tables import Alert, AlertRule, AuditEntry
 
-RuleKind = Literal["drift", "cost_anomaly", "latency_threshold", "missing_modality", "dead_letters"]
+RuleKind = Literal["drift", "cost_anomaly", "latency_threshold", "missing_modality", "dead_letters", "pipeline_stalled"]
 Severity = Literal["page", "ticket", "info"]
 
 _DEFAULTS_MADE = "alert_rule.defaults"

@@ -62,7 +62,8 @@ class ApiKey(Table):
 
 
 class AlertRule(Table):
-    """When to raise an alert. ``kind``: drift, cost_anomaly, latency_threshold, missing_modality, dead_letters.
+    """When to raise an alert. ``kind``: drift, cost_anomaly, latency_threshold, missing_modality,
+    dead_letters, pipeline_stalled.
 
     ``workflow`` narrows it to one workflow; ``params`` are the kind's own numbers.
     """

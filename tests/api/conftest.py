@@ -14,7 +14,8 @@ from monitor.api.context import Context
 from monitor.checks.desk import CheckDesk
 from monitor.checks.queued import QueuedWork
 from monitor.clock import MovableClock
-from monitor.detect.driver import DetectorStatus
+from monitor.detect.contracts import DetectorStatus
+from monitor.detect.driver import Halt
 from monitor.errors import Conflict, NotFound, StoreUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, QualityProblem
@@ -51,10 +52,10 @@ class CountedSpool(ListSpool):
         super().__init__()
         self.failure: Exception | None = None
 
-    def append(self, project: str, items: Sequence[tuple[str, bytes]]) -> list[bool]:
+    def append(self, project: str, items: Sequence[tuple[str, bytes]], *, again: bool = False) -> list[bool]:
         if self.failure is not None:
             raise self.failure
-        return super().append(project, items)
+        return super().append(project, items, again=again)
 
     def pending(self) -> SpoolState:
         size = sum(map(len, self.taken.values()))
@@ -199,7 +200,18 @@ class RowsReader:
 
 
 class IdleDriver:
-    """A driver that has nothing to do."""
+    """A driver that has nothing to do; keeps what it was asked to look at again."""
+
+    def __init__(self) -> None:
+        self.halted: Halt | None = None
+        self.asked: list[tuple[str, str, str]] = []
+
+    def again(self, project: str, record: ResponseRecord, detector: str) -> None:
+        self.asked.append((project, record.id, detector))
+
+    def resume(self) -> bool:
+        was, self.halted = self.halted, None
+        return was is not None
 
     def undetected(self) -> int:
         return 4
@@ -241,6 +253,7 @@ class Api:
         self.evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir)
         self.missing: list[str] = []
         self.engine = WordEngine()
+        self.driver = IdleDriver()
         self.desk = CheckDesk(settings, self.evidence.url, clock, lambda: self.engine)
         self.queued_checks = QueuedWork(settings, database, self.desk, clock)
         self.ingest = Ingest(settings, self.spool, self.evidence, clock)
@@ -256,7 +269,7 @@ class Api:
             traces=Traces(cast(Any, self.spool), self.ingest, 60.0, lambda *_: None),
             desk=self.desk,
             queued_checks=self.queued_checks,
-            driver=cast(Any, IdleDriver()),
+            driver=cast(Any, self.driver),
             jobs=cast(Any, self.jobs),
             metrics=Metrics(),
             started_at=clock.now(),

@@ -18,7 +18,7 @@ from monitor.detect.engine import DetectorReport, Finished, WorkItem, outcome_of
 from monitor.detect.local import LocalEngine
 from monitor.detect.policy import position
 from monitor.detect.wire import Judgement, WorkerConfig
-from monitor.errors import SettingsInvalid
+from monitor.errors import Conflict, SettingsInvalid
 from monitor.evidence import EvidenceStore
 from monitor.metadata.cursors import DetectionCursors
 from monitor.metadata.database import Database
@@ -373,3 +373,41 @@ def test_real_workers_judge_stored_evidence_and_survive_a_crash(
     assert reason == "evidence 'doc' is not stored (sha256:000000000000…)"
     assert [(one.name, one.available, one.version) for one in driver.detector_status()] == [("keyword", True, "1"), ("crashing", True, "1")]
     assert driver.counters().worker_restarts >= 1
+
+
+def test_a_response_asked_for_again_is_judged_once_more_and_its_failure_is_a_new_letter(
+    make_driver: MakeDriver, store: MemoryStore, letters: list[tuple[Any, ...]]
+) -> None:
+    engine = InstantEngine()
+    engine.poison = {"r-1"}
+    driver = make_driver(engine)
+    driver.start()
+    driver.again("default", record("r-1", "words"), "keyword")
+    until(lambda: len(letters) == 1)
+    assert "words" in letters[0][5]
+    engine.poison = set()
+    driver.again("default", record("r-1", "words"), "keyword")
+    until(lambda: [outcome.state for outcome in store.outcomes] == ["failed", "judged"])
+
+
+def test_a_detector_that_does_not_run_here_cannot_look_again(make_driver: MakeDriver) -> None:
+    with pytest.raises(Conflict, match="GROUNDWATCH_DETECTORS"):
+        make_driver().again("default", record("r-1", "words"), "unknown")
+
+
+def test_where_most_fails_detection_stops_itself_and_goes_on_when_told(make_driver: MakeDriver, store: MemoryStore) -> None:
+    engine = InstantEngine()
+    engine.poison = {f"r{number}" for number in range(1000)}
+    driver = make_driver(engine, detectors=("keyword",))
+    store.add(*(record(f"r{number}", "words") for number in range(60)))
+    driver.start()
+    until(lambda: driver.halted is not None)
+    assert driver.halted is not None
+    assert "it broke" in driver.halted.reason
+    engine.poison = set()
+    store.add(*(record(f"r{number}", "words") for number in range(1000, 1020)))
+    buried = len(store.outcomes)
+    assert driver.resume()
+    until(lambda: driver.undetected() == 0)
+    assert [outcome.state for outcome in store.outcomes[buried:]] == ["judged"] * (80 - buried)
+    assert not driver.resume()

@@ -19,7 +19,7 @@ from monitor.settings import Settings
 from monitor.store.reading import Reader
 from tests.jobs.fakes import ListReader
 
-NAMES = ["drift", "cost_anomaly", "latency_threshold", "missing_modality", "dead_letters", "review_fill"]
+NAMES = ["drift", "cost_anomaly", "latency_threshold", "missing_modality", "dead_letters", "pipeline_stalled", "review_fill"]
 Run = Callable[[str], RunRecord]
 
 
@@ -33,7 +33,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 def test_every_job_is_listed_before_it_ever_ran(runner: JobRunner, settings: Settings) -> None:
     jobs = runner.list()
     assert [job.name for job in jobs] == NAMES
-    assert [job.interval_s for job in jobs] == [3600, 3600, 60, 60, 60, 60]
+    assert [job.interval_s for job in jobs] == [3600, 3600, 60, 60, 60, 60, 60]
     assert all(job.last_state is None and job.next_run_at is None for job in jobs)
 
 

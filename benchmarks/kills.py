@@ -1,0 +1,151 @@
+"""kill -9 at random moments under load: every acknowledged record must be there afterwards, once.
+
+    python -m benchmarks.kills --kills 200
+
+A real sidecar process is loaded over HTTP with native batches and with OTLP spans (half of them waiting for a root that
+comes later or never), killed after a random time, and started again on the same data folder. In the end the ids that were
+acknowledged are held against the ids that can be read. Prints JSON; exits with 1 where one is lost or doubled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.otlp.spans import as_json, chat, span
+from tests.serving import Sidecar
+
+THREADS = 4
+
+
+class Load:
+    """Threads that send for ever, each knowing what was acknowledged."""
+
+    def __init__(self, url: str, kill: int, seed: int) -> None:
+        self._url, self._kill, self._seed = url, kill, seed
+        self._ending = threading.Event()
+        self._lock = threading.Lock()
+        self.acknowledged: Counter[str] = Counter()
+        self.unanswered: set[str] = set()
+        self.refused: list[Any] = []
+        senders = [self._native] * (THREADS // 2) + [self._otlp] * (THREADS - THREADS // 2)
+        self._threads = [threading.Thread(target=self._send, args=(number, sender)) for number, sender in enumerate(senders)]
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        """Wait for the threads."""
+        self._ending.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self, number: int, sender: Any) -> None:
+        chance = random.Random(f"{self._seed}-{self._kill}-{number}")
+        with httpx.Client(base_url=self._url, timeout=30) as client:
+            batch = 0
+            while not self._ending.is_set():
+                batch += 1
+                ids, send = sender(client, chance, f"{self._kill:05d}{number:02d}{batch:07d}")
+                try:
+                    reply = send()
+                except httpx.TransportError:
+                    with self._lock:
+                        self.unanswered.update(ids)
+                    return
+                self._note(ids, reply)
+
+    def _note(self, ids: list[str], reply: httpx.Response) -> None:
+        with self._lock:
+            if reply.status_code not in (200, 202) or "partialSuccess" in reply.text:
+                self.refused.append(reply.text[:300])
+                return
+            items = reply.json().get("items")
+            taken = ids if items is None else [item["id"] for item in items if item["status"] in ("accepted", "duplicate")]
+            self.acknowledged.update(taken)
+
+    def _native(self, client: httpx.Client, chance: random.Random, name: str) -> tuple[list[str], Any]:
+        ids = [f"n{name}-{item}" for item in range(chance.randint(1, 30))]
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        records = [{"id": one, "time": now, "workflow": "kills", "answer": {"text": f"The number is {one}."}} for one in ids]
+        return ids, lambda: client.post("/v1/responses", json=records)
+
+    def _otlp(self, client: httpx.Client, chance: random.Random, name: str) -> tuple[list[str], Any]:
+        trace_id = f"{int(name) + 1:032x}"
+        whole = chance.random() < 0.5
+        spans = [chat(number, f"Answer {number}.", parent=1, trace_id=trace_id) for number in range(2, chance.randint(3, 12))]
+        sent = [*spans, span(1, trace_id=trace_id)] if whole else spans
+        now = time.time_ns()
+        body = as_json(sent, startTimeUnixNano=str(now - 10**9), endTimeUnixNano=str(now))
+        return [f"{trace_id}-{one.span_id}" for one in spans], lambda: client.post("/v1/traces", json=body)
+
+
+def run(kills: int, seed: int) -> dict[str, Any]:
+    """The reconciliation after so many kills."""
+    chance = random.Random(seed)
+    acknowledged: Counter[str] = Counter()
+    unanswered: set[str] = set()
+    refused: list[Any] = []
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        sidecar = Sidecar(Path(folder) / "data", GROUNDWATCH_TRACE_WAIT_S="1")
+        sidecar.wait_ready()
+        try:
+            for kill in range(kills):
+                load = Load(sidecar.url, kill, seed)
+                time.sleep(chance.uniform(0.02, 1.5))
+                sidecar.kill()
+                load.end()
+                acknowledged += load.acknowledged
+                unanswered |= load.unanswered
+                refused += load.refused
+                # Sometimes it is killed again before it was ready.
+                if chance.random() < 0.1:
+                    sidecar.process = sidecar._start()
+                    time.sleep(chance.uniform(0.0, 1.5))
+                    sidecar.kill()
+                sidecar.restart()
+                if kill % 20 == 19:
+                    print(f"{kill + 1} kills, {len(acknowledged)} acknowledged", file=sys.stderr)
+            time.sleep(3)
+            sidecar.wait_drained()
+            readable = Counter(sidecar.everything())
+            lost = sorted(set(acknowledged) - set(readable))
+            foreign = sorted(set(readable) - set(acknowledged) - unanswered)
+            code, _ = sidecar.stop()
+        finally:
+            sidecar.end()
+    return {
+        "kills": kills,
+        "acknowledged": len(acknowledged),
+        "readable": len(readable),
+        "unanswered_but_kept": len(set(readable) & unanswered - set(acknowledged)),
+        "lost": lost[:20],
+        "lost_count": len(lost),
+        "doubled_count": sum(count > 1 for count in readable.values()),
+        "never_sent_count": len(foreign),
+        "refused": refused[:5],
+        "clean_stop": code == 0,
+        "seconds": round(time.monotonic() - began),
+    }
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--kills", type=int, default=200)
+    arguments.add_argument("--seed", type=int, default=1)
+    given = arguments.parse_args()
+    report = run(given.kills, given.seed)
+    print(json.dumps(report, indent=1))
+    sys.exit(1 if report["lost_count"] or report["doubled_count"] or report["refused"] else 0)
