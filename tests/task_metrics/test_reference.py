@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.records import Answer, Claim, Evidence, Question, Reference, ResponseRecord
 from monitor.task_metrics import reference as measuring
-from monitor.task_metrics.reference import MOST_TOKENS, normalised, question_key, task_metrics, text_metrics
+from monitor.task_metrics.reference import MOST_BLEU_TOKENS, MOST_TOKENS, normalised, question_key, task_metrics, text_metrics
 from tests.store.samples import NOON
 
 LONG = "after eight years of work the bridge was opened to traffic in 1932"
@@ -113,6 +113,12 @@ def test_without_a_reference_there_is_nothing_to_measure() -> None:
 def test_very_long_texts_are_compared_by_tokens_only() -> None:
     found = text_metrics("word " * (MOST_TOKENS + 1), "word " * 10)
     assert set(found) == {"exact_match", "token_f1"}
+
+
+def test_bleu_is_not_counted_for_what_is_rather_long() -> None:
+    found = text_metrics("word " * (MOST_BLEU_TOKENS + 1), "word " * 10)
+    assert "bleu" not in found
+    assert "rouge_l" in found
 
 
 def test_a_library_that_breaks_leaves_the_record_without_metrics_and_a_line_in_the_log(
