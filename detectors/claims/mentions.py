@@ -78,7 +78,7 @@ def speaks_of(thing: str, text: str) -> bool:
 
 def _thing_of(match: re.Match[str]) -> str:
     name = next(name for name, value in match.groupdict().items() if value is not None and name != "number")
-    return name.rstrip("2")
+    return name.rstrip("23")
 
 
 def _sentence_before(text: str, start: int) -> str:
@@ -117,7 +117,7 @@ def _is_meant(text: str, match: re.Match[str], thing: str, pointed: bool) -> boo
         return False
     if thing == "chart" and (MUSIC.search(before) or re.search(r"\bthe\s+charts$", said)):
         return False
-    return thing == "table" or said.startswith(("this", "it is")) or not _introduced(text[: match.start()], thing)
+    return thing == "table" or said.startswith(("this", "it ")) or not _introduced(text[: match.start()], thing)
 
 
 def _introduced(before: str, thing: str) -> bool:

@@ -77,7 +77,10 @@ RULES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         "tells": rf"\b(?:{_DETERMINER}|your)\s+(?:{_PLAIN}\s+){{0,2}}{_THING}{_NOT_THEN}{_ADVERB}\s+{_TELLS}",
         "through": rf"\b{_THROUGH}\s+{_DETERMINER}\s+(?:{_PLAIN}\s+){{0,2}}{_THING}{_NOT_THEN}",
         "ordinal": rf"\bon\s+the\s+(?:{'|'.join(ORDINALS)}|last)\s+{_THING}{_NOT_THEN}",
-        "is": rf"(?:^|(?<=[.!?\n]\s)|(?<=\n))(?:this|it)\s+is\s+an?\s+(?:[\w-]+\s+){{0,2}}?{_THING}\s+(?:of|showing|that\s+shows)\b",
+        "is": (
+            r"(?:^|(?<=[.!?\n]\s)|(?<=\n))(?:this|it)\s+(?:is|(?:appears|seems)\s+to\s+be|looks\s+like)\s+an?\s+"
+            rf"(?:[\w-]+\s+){{0,2}}?{_THING}\s+(?:of|with|showing|that\s+shows)\b"
+        ),
         "numbered": (
             r"\b(?P<image>image|photo|picture|screenshot)\s+#?(?P<number>\d{1,2})\b"
             r"(?=\s+(?:shows?|depicts?|displays?|has|is|contains?))"
@@ -214,10 +217,13 @@ HOW_TO = re.compile(
     r"^\W*(?:how\s+(?:do|can|to|should|would)|can\s+i|should\s+i|what\s+is\s+an?|where\s+(?:do|can)\s+i|write|explain\s+how)\b",
     re.IGNORECASE,
 )
+_THING_2 = re.sub(r"\(\?P<(\w+)>", r"(?P<\g<1>2>", _THING)
 ASKED = re.compile(
-    rf"\b(?:this|these|the\s+(?:{_PLAIN}\s+)?(?:{_HANDED}|above|below|following)|the\s+given|my|attached)\s+(?:{_PLAIN}\s+)?(?:{'|'.join(_NAMED[:-2])}|(?P<table>tables?|spreadsheets?)|(?P<transcript>transcripts?)){_NOT_THEN}"
-    rf"|\b(?:in|on|from|of)\s+the\s+(?P<image2>images?|pictures?|photos?|photographs?|screenshots?)(?=\s*[?.,]|$|\s+(?:is|are|shows?))"
-    rf"|\b(?:does|do|did|in|from|on)\s+the\s+(?:(?P<chart2>(?:bar\s+|line\s+|pie\s+)?(?:chart|graph)|diagram)|(?P<video2>video|clip|footage)|(?P<audio2>recording|audio))\b(?!\s+(?:game|call|card|industry|studio))",
+    rf"\b(?:this|these|the\s+(?:{_PLAIN}\s+)?(?:{_HANDED}|above|below|following)|the\s+given|my|attached)\s+(?:{_PLAIN}\s+)?{_THING}{_NOT_THEN}"
+    rf"|\b(?:summari[sz]e|describe|transcribe|translate|caption|proofread)\s+the\s+(?:{_PLAIN}\s+)?{_THING_2}{_NOT_THEN}"
+    r"|\b(?:in|on|from|of)\s+the\s+(?P<image3>images?|pictures?|photos?|photographs?|screenshots?)(?=\s*[?.,]|$|\s+(?:is|are|shows?))"
+    r"|\b(?:does|do|did|in|from|on)\s+the\s+(?:(?P<chart3>(?:bar\s+|line\s+|pie\s+)?(?:chart|graph)|diagram)"
+    r"|(?P<video3>video|clip|footage)|(?P<audio3>recording|audio))\b(?!\s+(?:game|call|card|industry|studio))",
     re.IGNORECASE,
 )
 # Words by which a text may itself be describing such a thing.
