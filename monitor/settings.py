@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     item_timeout_s: float = Field(120.0, gt=0, description="Seconds one response may take in a worker before it counts as poison.")
     detect_share: Ratio = Field(1.0, description="Share of assistive responses that are checked; higher risks are always checked.")
     detect_max_wait_s: int = Field(0, ge=0, description="Wait in the queue after which assistive responses are over budget; 0 = never.")
+    detect_budget_s_per_hour: float = Field(
+        0, ge=0, description="Seconds of worker time that detection may take in an hour, higher risks first; 0 = no limit."
+    )
     verdict_cache_bytes: int = Field(
         256 * 1024**2, ge=0, description="Disk for verdicts on evidence and claims seen before, shared by the workers; 0 = off."
     )

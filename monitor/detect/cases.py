@@ -110,7 +110,7 @@ class CaseBuilder:
 
     def _build(self, record: ResponseRecord, folder: Path | None, find_claims: bool) -> Case:
         files, missing = self.locate(record, folder)
-        families = [_family_of(piece) for piece in record.evidence if piece.role != "reference_voice"]
+        families = [family_of(piece) for piece in record.evidence if piece.role != "reference_voice"]
         # Claims are read for the missing evidence too, so that they end as not checked instead of vanishing.
         return Case(
             id=record.id,
@@ -180,12 +180,13 @@ class CaseBuilder:
         raise EvidenceRefused(identifier, f"there is no file {named}", "Add it to the corpus folder")
 
 
-def _family_of(piece: records.Evidence) -> str:
+def family_of(piece: records.Evidence) -> str:
+    """``image``, ``audio``, ``video``, ``text``, ``pdf`` or ``other``."""
     return EvidenceFile(piece.id, piece.media_type, Path(), "").family
 
 
 def _missing(piece: records.Evidence, position: int, problem: str, *, altered: bool = False) -> MissingEvidence:
-    return MissingEvidence(piece.id, _family_of(piece), f"evidence {piece.id!r} {problem}", piece.title, position, altered)
+    return MissingEvidence(piece.id, family_of(piece), f"evidence {piece.id!r} {problem}", piece.title, position, altered)
 
 
 def _given_claims(record: ResponseRecord) -> tuple[Claim, ...]:

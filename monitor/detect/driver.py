@@ -25,6 +25,7 @@ from monitor.detect.contracts import DetectCounters, DetectorStatus, DueReader, 
 from monitor.detect.engine import DetectorReport, Engine, Finished, WorkItem, outcome_of
 from monitor.detect.local import LocalEngine
 from monitor.detect.neighbours import Neighbourhood
+from monitor.detect.planning import OpenItem, Planner
 from monitor.detect.policy import DetectionPolicy
 from monitor.detect.progress import OpenWork
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, config_of
@@ -90,6 +91,7 @@ class Driver:
         self._cursors = DetectionCursors(database, clock)
         self._neighbours = Neighbourhood(settings.neighbour_key)
         self._policy = DetectionPolicy(settings.detect_share, settings.detect_max_wait_s, clock)
+        self._planner = Planner(settings.batch_size, settings.detect_budget_s_per_hour, clock)
         self._failures = failures_of(settings.detectors, catalogue)
         config = config_of(settings, evidence_url=evidence.url)
         self._engine: Engine = engine or LocalEngine(config, settings.workers, settings.item_timeout_s, clock)
@@ -220,6 +222,7 @@ class Driver:
     def _begin(self) -> None:
         self._work = OpenWork(self._cursors.all())
         self._unwritten, self._batches = [], deque()
+        self._planner.forget()
         self._engine.start()
         # Loading now makes the first response as quick as the others, and tells the status page what can run.
         for detector in self._settings.detectors:
@@ -264,7 +267,7 @@ class Driver:
         ended: dict[str, dict[str, dict[str, OutcomeState]]] = {}
         for project in {response.project for response in page}:
             ended[project] = self._reader.outcome_states(project, [r.record.id for r in page if r.project == project])
-        batches: dict[str, list[WorkItem]] = {}
+        wanted: list[OpenItem] = []
         for response in page:
             known = ended[response.project].get(response.record.id, {})
             fresh = self._work.add(response, [name for name in self._settings.detectors if name not in known])
@@ -274,16 +277,19 @@ class Driver:
                 judgement = Judgement(state=left_out[0], reason=left_out[1])
                 self._unwritten += [outcome_of(item, name, judgement, self._clock.now()) for name in fresh]
                 continue
-            for name in fresh:
-                batches.setdefault(name, []).append(item)
-        size = self._settings.batch_size
-        for name, items in batches.items():
-            for start in range(0, len(items), size):
-                self._engine.submit(name, items[start : start + size])
+            wanted.append(OpenItem(item, tuple(fresh)))
+        self._planner.state_costs({name: report.costs for name, report in self._engine.reports.items()})
+        batches, refused = self._planner.plan(wanted)
+        for one in refused:
+            judgement = Judgement(state="over_budget", reason=one.reason)
+            self._unwritten.append(outcome_of(one.item, one.detector, judgement, self._clock.now()))
+        for batch in batches:
+            self._engine.submit(batch.detector, batch.items)
 
     def _take(self, finished: Sequence[Finished]) -> None:
         for one in finished:
             self._unwritten += one.outcomes
+            self._planner.learn(one)
             self._cache_hits[one.detector] += sum(outcome.cached is True for outcome in one.outcomes)
             self._cache_misses[one.detector] += sum(outcome.cached is False for outcome in one.outcomes)
             self._ended_lately.extend(one.poison for _ in one.items)

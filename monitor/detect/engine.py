@@ -31,12 +31,16 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DetectorReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a detector on this machine. ``available`` is None until a worker has tried to load it."""
+    """What is known of a detector on this machine. ``available`` is None until a worker has tried to load it.
+
+    ``costs`` are the seconds that a piece of evidence of each family takes, as the detector states them.
+    """
 
     available: bool | None = None
     version: str | None = None
     weights_version: str | None = None
     reason: str | None = None
+    costs: dict[str, float] = {}
 
 
 class Engine(Protocol):
@@ -66,7 +70,10 @@ class Engine(Protocol):
         ...
 
     def submit(self, detector: str, items: Sequence[WorkItem], folder: str | None = None) -> None:
-        """Queue a micro-batch; without items the detector is only loaded, somewhere."""
+        """Queue a micro-batch; without items the detector is only loaded, somewhere.
+
+        Batches that wait are taken up by the highest risk among their items, and in the order submitted.
+        """
         ...
 
     def collect(self, timeout_s: float) -> list[Finished]:

@@ -13,6 +13,7 @@ import msgspec
 
 from monitor.clock import Clock
 from monitor.detect.child import Child, WorkerDied
+from monitor.detect.costs import RISKS, urgency
 from monitor.detect.engine import DetectorReport, Finished, WorkItem, outcome_of
 from monitor.detect.wire import Broken, Judge, Judged, Judgement, Loaded, Ready, ToService, Unavailable, WorkerConfig, pack
 
@@ -34,6 +35,10 @@ class _Task:
     items: tuple[WorkItem, ...]
     folder: str | None
     attempt: int = 1
+
+    @property
+    def urgency(self) -> int:
+        return max((urgency(item.record) for item in self.items), default=len(RISKS))
 
 
 @dataclass(slots=True)
@@ -122,7 +127,13 @@ class LocalEngine:
     def _assign(self) -> None:
         for seat in self._seats:
             while self._queue and seat.child is not None and seat.ready and seat.task is None:
-                self._hand_over(seat, seat.child, self._queue.popleft())
+                self._hand_over(seat, seat.child, self._next())
+
+    def _next(self) -> _Task:
+        """The waiting task of highest risk, the first submitted of those; loading a detector comes before everything."""
+        task = min(self._queue, key=lambda waiting: (-waiting.urgency, waiting.number))
+        self._queue.remove(task)
+        return task
 
     def _hand_over(self, seat: _Seat, child: Child, task: _Task) -> None:
         report = self.reports.get(task.detector)
@@ -204,7 +215,7 @@ class LocalEngine:
             child.loaded.add(message.detector)
             self._load_crashes.pop(message.detector, None)
             self.reports[message.detector] = DetectorReport(
-                available=True, version=message.version, weights_version=message.weights_version
+                available=True, version=message.version, weights_version=message.weights_version, costs=message.costs
             )
             if task is not None:
                 seat.loading, seat.deadline = False, time.monotonic() + self._allowance(task)

@@ -118,11 +118,12 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Loaded(msgspec.Struct, frozen=True, tag=True):
-    """A detector is loaded; the time for judging counts from here."""
+    """A detector is loaded; the time for judging counts from here. ``costs``: seconds a piece of evidence, by family."""
 
     detector: str
     version: str
     weights_version: str
+    costs: dict[str, float] = {}
 
 
 class Judged(msgspec.Struct, frozen=True, tag=True):

@@ -78,7 +78,7 @@ def _load(bench: Bench, name: str, connection: Connection) -> None:
     first = not bench.is_loaded(name)
     detector = bench.load(name)
     if first:
-        connection.send_bytes(pack(Loaded(name, detector.version, detector.weights_version)))
+        connection.send_bytes(pack(Loaded(name, detector.version, detector.weights_version, detector.stated_costs())))
 
 
 if __name__ == "__main__":

@@ -272,6 +272,20 @@ def test_assistive_responses_that_waited_too_long_are_over_budget(make_driver: M
     assert next(one.reason for one in store.outcomes if one.state == "over_budget") == "over budget: it waited 90 s, the limit is 60 s"
 
 
+def test_what_the_budget_has_no_time_for_is_over_budget_with_the_reason(make_driver: MakeDriver, store: MemoryStore) -> None:
+    engine = InstantEngine()
+    engine.reports = {name: DetectorReport(available=True, costs={"text": 10.0}) for name in ("keyword", "crashing")}
+    store.add(record("a", "words"), msgspec.structs.replace(record("z", "words"), risk="authoritative"))
+    make_driver(engine=engine, detect_budget_s_per_hour=30).start()
+    until(lambda: len(store.outcomes) == 4)
+    states = store.states()
+    assert [states["z", name] for name in ("keyword", "crashing")] == ["judged", "judged"]
+    assert [states["a", name] for name in ("keyword", "crashing")] == ["over_budget", "over_budget"]
+    assert {outcome.reason for outcome in store.outcomes if outcome.state == "over_budget"} == {
+        "over budget: about 10.0 s of worker time are needed, 0.0 s of 30 s an hour are left for assistive responses"
+    }
+
+
 def test_an_id_that_two_sidecars_took_in_is_judged_once_and_ends_for_both(
     make_driver: MakeDriver, store: MemoryStore, metadata: Database, clock: MovableClock
 ) -> None:

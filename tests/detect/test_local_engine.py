@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import msgspec
 import pytest
 
 from monitor.clock import MovableClock
@@ -57,6 +58,15 @@ def test_a_batch_comes_back_with_findings_in_order(make_engine: MakeEngine) -> N
     finding = flagged.findings[-1]
     assert (finding.claim_text, finding.claim_span, finding.evidence_id, finding.evidence_span) == ("wrong", (8, 13), "doc", (0, 1))
     assert engine.unfinished == 0
+
+
+def test_waiting_batches_of_higher_risk_are_taken_up_first(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    low, lower, high = items("one", "two", "three")
+    engine.submit("keyword", [low])
+    engine.submit("keyword", [lower])
+    engine.submit("keyword", [msgspec.structs.replace(high, record=msgspec.structs.replace(high.record, risk="authoritative"))])
+    assert [outcome.response_id for one in collect(engine, 3) for outcome in one.outcomes] == ["r2", "r0", "r1"]
 
 
 def test_the_crash_of_one_item_costs_its_neighbours_nothing(make_engine: MakeEngine) -> None:
