@@ -87,6 +87,27 @@ def dashboard(data: Data = None, host: Host = None, port: Port = None, dashboard
 
 
 @app.command()
+def backup(archive: Annotated[Path, typer.Argument(help="Archive to write, such as groundwatch.tar.gz.")], data: Data = None) -> None:
+    """Write a data folder that nothing runs on into one archive."""
+    from monitor.backup import backup as write_archive
+
+    manifest = write_archive(_settings(data), archive, datetime.now(UTC))
+    print(f"{archive}: {len(manifest.files)} files, {sum(entry.size for entry in manifest.files.values()):,} bytes before compression.")
+    for name in manifest.left_out:
+        print(f"Not in it: the {name}, which has tools of its own for that.")
+
+
+@app.command()
+def restore(archive: Annotated[Path, typer.Argument(help="An archive of `groundwatch backup`.")], data: Data = None) -> None:
+    """Make a new data folder of an archive, checking every file."""
+    from monitor.backup import restore as read_archive
+
+    settings = _settings(data)
+    manifest = read_archive(archive, settings.data)
+    print(f"{settings.data}: {len(manifest.files)} files of {manifest.created_at:%Y-%m-%d %H:%M} UTC, all as they were.")
+
+
+@app.command()
 def migrate(
     data: Data = None,
     status: Annotated[bool, typer.Option("--status", help="Only show where both schemas stand.")] = False,

@@ -17,11 +17,19 @@ from monitor.alerts.rules import RuleBook
 from monitor.errors import MigrationRequired
 from monitor.metadata.database import Database
 from monitor.metadata.tables import Table
+from monitor.records import Answer, Release, ResponseRecord
 from monitor.settings import Settings
 from monitor.store import schema
 from monitor.store.client import Store
 from monitor.store.fragments import query
+from monitor.store.reading import Reader
+from monitor.store.rows import SpooledResponse
+from monitor.store.schema import RECORDS, RESPONSES, record_row, response_row
+from tests.conftest import NOON
 
+RECORD = ResponseRecord(
+    id="old-1", time=NOON, workflow="qa", answer=Answer(text="It is red."), cohort={"region": "eu"}, release=Release(version="1.0")
+)
 TREES: tuple[migrate.Tree, ...] = ("metadata", "clickhouse")
 METADATA = [pytest.param("sqlite", id="sqlite"), pytest.param("postgresql", id="postgresql", marks=pytest.mark.postgres)]
 
@@ -182,3 +190,30 @@ def test_the_retention_setting_reaches_every_table(settings: Settings, store: St
     engines = {name: text for name, text in store.rows(ttl, {}) if name != "alembic_version"}
     assert set(engines) == set(schema.RETENTION_COLUMNS)
     assert all("86400 * 90)" in text for text in engines.values())
+
+
+CLICKHOUSE_REVISIONS = revisions("clickhouse")
+
+
+@pytest.mark.parametrize("revision", CLICKHOUSE_REVISIONS[:-1])
+def test_responses_of_every_earlier_schema_can_be_read_after_the_upgrade(settings: Settings, store: Store, revision: str) -> None:
+    migrate.downgrade(settings, "clickhouse", revision, store)
+    kinds = query("columns", "Columns.", "SELECT table, name FROM system.columns WHERE database = currentDatabase()")
+    there = {(table, name) for table, name in store.rows(kinds, {})}
+    spooled = SpooledResponse(project="default", sidecar="s1", sequence=1, received_at=NOON, record=RECORD)
+    old = {
+        table: ({name: kind for name, kind in columns.items() if (table, name) in there}, row)
+        for table, columns, row in (("records", RECORDS, record_row(spooled)), ("responses", RESPONSES, response_row(spooled)))
+    }
+    for table, (columns, row) in old.items():
+        if columns:
+            whole = RECORDS if table == "records" else RESPONSES
+            kept = [value for name, value in zip(whole, row, strict=True) if name in columns]
+            store.insert(table, columns, [kept], f"old-{table}")
+    migrate.migrate(settings, store)
+    assert {tree.current == tree.head for tree in migrate.status(settings, store)} == {True}
+    assert [row.record.id for row in Reader(store).due("s1", 0, 10)] == ["old-1"]
+    if old["responses"][0]:
+        found = Reader(store).response("default", "old-1")
+        assert found is not None
+        assert found.record == RECORD

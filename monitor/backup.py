@@ -1,0 +1,187 @@
+"""``groundwatch backup`` and ``restore``: one archive of a stopped data folder, checked file by file on the way back.
+
+SQLite files are copied by SQLite itself, so that what its journal holds is in the copy. Every file is in the manifest
+with its SHA-256; a restore that finds a difference leaves nothing behind. What lives elsewhere (a ClickHouse server,
+PostgreSQL, object storage) is named in the manifest as left out and has to be backed up by its own tools.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+import monitor
+from monitor.errors import GroundwatchError, StorageUnavailable
+from monitor.leader import LOCK_FILE, Leadership
+from monitor.settings import Settings
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+# Joined weights and copies of evidence are made again when they are needed.
+_LEFT_BEHIND = {"cache", LOCK_FILE}
+_CHUNK = 1 << 20
+
+
+class BackupRefused(GroundwatchError):
+    """An archive cannot be made or used; says why and what to do."""
+
+    def __init__(self, path: Path, problem: str, remedy: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {problem}. {remedy}")
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    """One file of an archive."""
+
+    size: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What an archive holds. ``left_out`` names what lives outside the data folder."""
+
+    format: int
+    version: str
+    created_at: datetime
+    files: dict[str, FileEntry]
+    left_out: list[str]
+
+
+def backup(settings: Settings, archive: Path, now: datetime) -> Manifest:
+    """Write an archive of a data folder that nothing runs on.
+
+    Raises:
+        AlreadyRunning: a sidecar runs on the folder.
+        BackupRefused: there is nothing to back up, or the archive exists.
+        StorageUnavailable: the archive cannot be written; nothing of it remains.
+    """
+    if not settings.data.is_dir():
+        raise BackupRefused(settings.data, "there is no such data folder", "Name it with --data")
+    if archive.exists():
+        raise BackupRefused(archive, "exists already", "Choose another name, or remove it")
+    partial = archive.with_name(f"{archive.name}.partial")
+    with Leadership(settings.data), tempfile.TemporaryDirectory() as scratch:
+        try:
+            with partial.open("wb") as out:
+                with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as tar:
+                    files = {name: _add(tar, name, path, Path(scratch)) for name, path in _files(settings.data)}
+                    manifest = Manifest(
+                        format=FORMAT, version=monitor.__version__, created_at=now, files=files, left_out=_elsewhere(settings)
+                    )
+                    _add_bytes(tar, msgspec.json.encode(manifest))
+                out.flush()
+                os.fsync(out.fileno())
+            partial.rename(archive)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StorageUnavailable(archive, error.strerror or str(error)) from error
+    return manifest
+
+
+def restore(archive: Path, data: Path) -> Manifest:
+    """Make a data folder of an archive, checking every file against the manifest.
+
+    Raises:
+        BackupRefused: the archive is damaged, no backup, or of a newer format; or the folder is not empty.
+        StorageUnavailable: the folder cannot be written. In both cases nothing is left in it.
+    """
+    if data.exists() and any(data.iterdir()):
+        raise BackupRefused(data, "is not empty", "Restore into a new folder, then move it into place")
+    partial = data.with_name(f".{data.name}.restoring")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        manifest = _unpack(archive, partial)
+        if data.exists():
+            data.rmdir()
+        partial.rename(data)
+    except (tarfile.TarError, EOFError, msgspec.MsgspecError) as error:
+        raise BackupRefused(archive, f"is no whole backup ({error})", "Use another archive") from error
+    except FileNotFoundError as error:
+        raise BackupRefused(archive, "there is no such archive", "Check its name") from error
+    except OSError as error:
+        raise StorageUnavailable(data, error.strerror or str(error)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def _files(data: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(data.rglob("*")):
+        relative = path.relative_to(data)
+        # A journal belongs to its database and is in the copy that SQLite makes of it.
+        journal = path.name.endswith((".sqlite3-wal", ".sqlite3-shm", ".sqlite3-journal"))
+        if relative.parts[0] not in _LEFT_BEHIND and not journal and (path.is_symlink() or path.is_file()):
+            yield str(relative), path
+
+
+def _add(tar: tarfile.TarFile, name: str, path: Path, scratch: Path) -> FileEntry:
+    if path.is_symlink():
+        tar.add(path, name, recursive=False)
+        return FileEntry(0, hashlib.sha256(str(path.readlink()).encode()).hexdigest())
+    source = path
+    if path.suffix == ".sqlite3":
+        source = scratch / path.name
+        with closing(sqlite3.connect(path)) as live, closing(sqlite3.connect(source)) as copy:
+            live.backup(copy)
+    with source.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    tar.add(source, name, recursive=False)
+    return FileEntry(source.stat().st_size, sha256)
+
+
+def _add_bytes(tar: tarfile.TarFile, content: bytes) -> None:
+    with tempfile.TemporaryFile() as stream:
+        stream.write(content)
+        stream.seek(0)
+        entry = tarfile.TarInfo(MANIFEST)
+        entry.size = len(content)
+        tar.addfile(entry, stream)
+
+
+def _unpack(archive: Path, folder: Path) -> Manifest:
+    with tarfile.open(archive, "r:gz") as tar:
+        # The filter keeps every member inside the folder and takes neither devices nor absolute links.
+        tar.extractall(folder, filter="data")
+    listed = folder / MANIFEST
+    if not listed.is_file():
+        raise BackupRefused(archive, "has no manifest", "Use an archive that `groundwatch backup` made")
+    raw = listed.read_bytes()
+    listed.unlink()
+    if msgspec.json.decode(raw, type=dict)["format"] > FORMAT:
+        raise BackupRefused(archive, "was made by a newer groundwatch", "Restore it with that version")
+    manifest = msgspec.json.decode(raw, type=Manifest)
+    found = dict(_files(folder))
+    for name, entry in manifest.files.items():
+        path = found.pop(name, None)
+        if path is None or _hash(path) != entry.sha256:
+            raise BackupRefused(archive, f"{name} is damaged or missing", "Use another archive")
+    if found:
+        raise BackupRefused(archive, f"{next(iter(found))} is not in its manifest", "Use another archive")
+    return manifest
+
+
+def _hash(path: Path) -> str:
+    if path.is_symlink():
+        return hashlib.sha256(str(path.readlink()).encode()).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _elsewhere(settings: Settings) -> list[str]:
+    named = {
+        "ClickHouse server": settings.clickhouse_url,
+        "metadata database": "" if settings.sqlalchemy_url.startswith("sqlite:") else settings.metadata_url,
+        "evidence": settings.evidence_url,
+    }
+    return [name for name, url in named.items() if url]
