@@ -47,6 +47,7 @@ from monitor.store.client import Store
 from monitor.store.reading import Reader
 from monitor.store.writer import Writer
 from monitor.telemetry import Metrics, Reading
+from monitor.tracing import configure_tracing, end_tracing
 
 # How long the spool may take to empty at the end; what is left is drained at the next start.
 FLUSH_LIMIT_S = 5.0
@@ -232,6 +233,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     began = time.monotonic()
+    provider = configure_tracing(settings.own_traces_url)
     service = Service(settings)
     try:
         server = uvicorn.Server(
@@ -256,6 +258,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     finally:
         _end_at_the_latest(STOP_LIMIT_S)
         service.stop()
+        end_tracing(provider)
         log.info("stopped")
 
 

@@ -22,6 +22,7 @@ from monitor.spool import Batch, Spool, SpooledItem
 from monitor.store.rows import SpooledResponse
 from monitor.store.schema import decode_record
 from monitor.store.writer import Writer
+from monitor.tracing import span
 
 BATCH_ROWS = 5_000
 # ClickHouse likes large inserts and people like to see their record at once: wait this long for more, at most.
@@ -76,7 +77,8 @@ class Drain:
         batch = self._spool.next_batch(BATCH_ROWS)
         if batch is None:
             return 0
-        letters = self._write(batch)
+        with span("store batch", {"groundwatch.records": len(batch.items)}):
+            letters = self._write(batch)
         if len(letters) > DEAD_LETTERS_A_BATCH and len(letters) * 2 > len(batch.items):
             raise StoreRefused("most of a batch", None, letters[0][1])
         for item, reason in letters:

@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     review_interval_s: int = Field(60, ge=1, description="Seconds between fillings of the review queue.")
     review_floor: Ratio = Field(0.02, description="Share of all responses sent to review whatever the detectors say.")
     review_lease_s: int = Field(900, ge=10, description="Seconds a claimed review item stays with its reviewer.")
+    own_traces_url: str = Field("", description="OTLP/HTTP address for groundwatch's own spans (…/v1/traces); empty = none.")
     webhook_url: str = Field("", description="Where alerts are posted (Alertmanager webhook version 4); empty = nowhere.")
     dashboard_url: str = Field("", description="Public address of the dashboard for links in alerts; empty = loopback.")
 

@@ -34,6 +34,7 @@ from monitor.api.models import Problem
 from monitor.metadata.keys import ApiKeys
 from monitor.records import ResponseRecord
 from monitor.telemetry import Metrics
+from monitor.tracing import span
 
 ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
@@ -114,8 +115,13 @@ class RequestTimer:
                 status = message["status"]
             await send(message)
 
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"}
         try:
-            await self._app(scope, receive, noted)
+            with span(f"{scope['method']} request", parent=headers) as own:
+                await self._app(scope, receive, noted)
+                if own is not None:
+                    own.set_attribute("http.route", getattr(scope.get("route"), "path_format", "unknown"))
+                    own.set_attribute("http.response.status_code", status)
         finally:
             route = scope.get("route")
             known = isinstance(route, APIRoute)

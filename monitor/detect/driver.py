@@ -38,6 +38,7 @@ from monitor.metadata.letters import DeadLetters
 from monitor.records import ResponseRecord, encode_response
 from monitor.settings import Settings
 from monitor.store.rows import SpooledResponse
+from monitor.tracing import span
 
 # Responses open at once: enough that no worker idles while outcomes are written and the next page is read.
 _WINDOW = 256
@@ -323,7 +324,8 @@ class Driver:
             # A batch stays first and as it is until the store has it: a retry must be the same rows under the same token.
             outcomes = self._batches[0]
             try:
-                self._writer.insert_outcomes(outcomes, token_of(outcomes))
+                with span("store outcomes", {"groundwatch.outcomes": len(outcomes)}):
+                    self._writer.insert_outcomes(outcomes, token_of(outcomes))
             except StoreRefused as error:
                 self._batches.popleft()
                 self._batches.extendleft(self._smaller(outcomes, error))

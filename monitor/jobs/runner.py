@@ -33,6 +33,7 @@ from monitor.metadata.jobs import JobRuns, RunRecord, RunState
 from monitor.metadata.keys import ApiKeys
 from monitor.settings import Settings
 from monitor.store.reading import Reader
+from monitor.tracing import span
 
 # A tick that comes later than this is dropped; a machine that slept should not run yesterday's ticks.
 MISFIRE_GRACE_S = 600
@@ -171,7 +172,8 @@ class JobRunner:
         errors = []
         for project in self._watch.projects():
             try:
-                job.look(project, facts)
+                with span(f"job {job.name}", {"groundwatch.project": project}):
+                    job.look(project, facts)
             except Exception as trouble:  # noqa: BLE001 - one project's trouble is in the run's row; the others are looked at
                 errors.append(f"{project}: {_said(trouble)}")
         return errors
