@@ -64,6 +64,8 @@ class ObjectHallucination(Detector):
     version: ClassVar[str] = "1.1.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"object"})
     families: ClassVar[frozenset[str]] = frozenset({"image"})
+    # At a quarter of the light with noise every second true object was missed (benchmarks/TUNING.md, Input quality).
+    undone_by: ClassVar[frozenset[str]] = frozenset({"dark"})
     seconds_per_case: ClassVar[float] = 1.0
 
     def __init__(self, options: DetectorOptions) -> None:

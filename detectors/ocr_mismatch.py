@@ -12,7 +12,7 @@ from detectors.charting.sheets import sheet_of
 from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, Region, not_checked
 from detectors.reading.alignment import fold
 from detectors.reading.comparison import Comparison, compare, places_to_reread
-from detectors.reading.embedded import Held, embedded_fields, held_against
+from detectors.reading.embedded import Held, embedded_fields, field_meant, held_against
 from detectors.reading.lines import Line, Reading, around
 from detectors.reading.pages import page_image
 from detectors.reading.readers import FastReader, SecondReader
@@ -77,8 +77,8 @@ class OcrMismatch(Detector):
         self._fast.read_ahead(evidence for case in cases for evidence in case.evidence_of(*self.families))
 
     def claim_context(self, case: Case, claim: Claim) -> str:
-        """Whether the claim is part of a statement about a chart; otherwise it is held against the pages by itself."""
-        return "in a chart statement" if claim.id in _in_statements(case) else ""
+        """Whether the claim is part of a statement about a chart, and what the answer says of a file's metadata with it."""
+        return "in a chart statement" if claim.id in _in_statements(case) else field_meant(claim, case.answer) or ""
 
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """One finding a claim. Raises EvidenceUnreadable when none of the evidence can be read."""

@@ -181,7 +181,7 @@ def _compare_amount(claim: Claim, page: Printed) -> Comparison:
     undotted = [amount for amount in page.amounts if claim.facts["decimals"] == 2 and amount.undotted == abs(value)]
     if undotted:
         return Comparison(MENDED, (undotted[0].line,), undotted[0].text)
-    role = claim.facts.get("role")
+    role = _role(claim)
     if role == "total" and any(_near(value, amount) for amount in page.of_role("total")) and _adjusted(value, page):
         nearby = next(amount for amount in page.of_role("total") if _near(value, amount))
         return Comparison(BY_ROUNDING, (nearby.line,), nearby.text)
@@ -192,7 +192,7 @@ def _compare_amount(claim: Claim, page: Printed) -> Comparison:
 def _in_its_role(claim: Claim, page: Printed, equal: list[PrintedAmount]) -> Comparison:
     """The value is printed; where the answer says what it is, the page must not give that role to another value alone."""
     best = next((amount for amount in equal if not amount.repaired), equal[0])
-    role = claim.facts.get("role")
+    role = _role(claim)
     in_role = [amount for amount in equal if amount.role == role]
     plain = Comparison(MENDED if best.repaired else PRINTED, (best.line,), best.text)
     if role != "total":
@@ -211,6 +211,11 @@ def _in_its_role(claim: Claim, page: Printed, equal: list[PrintedAmount]) -> Com
         # The real total may stand beside a word that was misread; only a part of the bill is smaller than a total.
         return plain if len(equal) > 1 else Comparison(UNLABELLED, (largest.line,), largest.text, note="as the total")
     return Comparison(PART if unlabelled else ELSEWHERE, (largest.line,), largest.text, note="as the total")
+
+
+def _role(claim: Claim) -> str | None:
+    """What the answer says an amount is; nothing that is measured in kilograms is a total, whatever sentence it stands in."""
+    return None if claim.facts.get("unit") else claim.facts.get("role")
 
 
 def _after_rounding(value: float, page: Printed) -> PrintedAmount | None:
@@ -237,7 +242,7 @@ def _near(value: float, amount: PrintedAmount) -> bool:
 def _equal(claim: Claim, amount: PrintedAmount) -> bool:
     """Same value in some reading; ``3.5 million`` may be printed as 3.5 (a column in millions) or 3,500 (in thousands)."""
     bare = "." not in amount.text and "," not in amount.text
-    if claim.facts["decimals"] and bare and amount.currency is None and (amount.role is None or amount.role != claim.facts.get("role")):
+    if claim.facts["decimals"] and bare and amount.currency is None and (amount.role is None or amount.role != _role(claim)):
         # The 7 of "7 pcs" does not confirm 7.00.
         return False
     pairs = [(abs(one), abs(other)) for one in claim.facts["values"] for other in amount.values]
@@ -249,6 +254,6 @@ def _equal(claim: Claim, amount: PrintedAmount) -> bool:
 def _distance(claim: Claim, amount: PrintedAmount) -> float:
     """Digits to change, amounts of the claimed role and of the claim's own decimals first."""
     digits = re.sub(r"\D", "", f"{abs(claim.facts['values'][0]):.{max(claim.facts['decimals'], 0)}f}")
-    same_role = claim.facts.get("role") is not None and amount.role == claim.facts["role"]
+    same_role = _role(claim) is not None and amount.role == _role(claim)
     marked = ("." in amount.text or "," in amount.text) == bool(claim.facts["decimals"])
     return Levenshtein.distance(digits, amount.digits) - 1.5 * same_role - 0.5 * marked

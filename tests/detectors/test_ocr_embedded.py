@@ -100,6 +100,14 @@ def test_names_are_held_against_the_field_the_answer_means(tmp_path: Path, answe
     assert named(answer, name, photo(tmp_path)).verdict == verdict
 
 
+def test_a_verdict_is_kept_for_the_field_the_answer_means() -> None:
+    contexts = []
+    for answer in ("Taken on 14 March 2019.", "Last modified on 14 March 2019.", "It bears the date 14 March 2019."):
+        (claim,) = find(answer)
+        contexts.append(detector().claim_context(Case("x", answer, (claim,), ()), claim))
+    assert contexts == ["date taken", "date modified", ""]
+
+
 def test_the_information_of_a_pdf_is_compared(tmp_path: Path) -> None:
     fields = {field.name: field.value for field in embedded_fields(document(tmp_path))}
     assert (fields["title"], fields["author"]) == ("Annual Report", "Jane Miller")

@@ -229,6 +229,14 @@ def test_what_an_uncertain_line_contradicts_needs_both_readers(second: str | Non
         assert "read too uncertainly (confidence 0.80)" in (finding.reason or "")
 
 
+def test_a_measure_in_a_sentence_about_the_total_is_no_total() -> None:
+    page = written(*ROWS, "WEIGHT | 48.20 kg")
+    answer = "The total was 21.15, weight 48.20 kg."
+    claims = tuple(replace(claim, id=f"c{number}", facts={**claim.facts, "role": "total"}) for number, claim in enumerate(find(answer)))
+    outcome = detector(page=page).detect([case(answer, "page", claims=claims)])[0]
+    assert [finding.verdict for finding in outcome.findings] == ["supported", "supported"]
+
+
 def test_a_name_of_which_there_is_no_trace_is_not_judged_on_a_page_that_is_read_badly() -> None:
     for confidence, verdict in ((0.98, "hallucinated"), (0.8, "not_checked")):
         assert judge("Vendor: Zephyr Quixotic", written(*ROWS, confidence=confidence)).verdict == verdict
