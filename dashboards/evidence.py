@@ -43,7 +43,7 @@ def pick(evidence: Sequence[EvidenceView], places: Sequence[Place], key: str) ->
         frame.say("No evidence was logged with this response", "Without evidence no detector can check it.", "warn")
         return None
     by_id = {item.id: item for item in evidence}
-    wanted = next((p.finding.evidence_id for p in places if p.chosen and p.finding.evidence_id in by_id), evidence[0].id)
+    wanted = next((p.finding.evidence_id for p in worst_first(places) if p.chosen and p.finding.evidence_id in by_id), evidence[0].id)
     if len(evidence) == 1:
         frame.put(markup.el("div", _title(evidence[0]), cls="gw-label"))
         return evidence[0]
@@ -57,6 +57,11 @@ def pick(evidence: Sequence[EvidenceView], places: Sequence[Place], key: str) ->
         label_visibility="collapsed",
     )
     return by_id[name]
+
+
+def worst_first(places: Sequence[Place]) -> list[Place]:
+    """What a detector objects to before what another one supports, the surest objection first."""
+    return sorted(places, key=lambda place: (place.finding.verdict != "hallucinated", -(place.finding.score or 0.0)))
 
 
 def _title(item: EvidenceView) -> str:
@@ -195,8 +200,13 @@ def header_seconds(content: bytes) -> float | None:
 
 
 def _text(item: EvidenceView, places: Sequence[Place], blind: bool) -> None:
-    span = next((place.finding.evidence_span for place in places if place.chosen and place.finding.evidence_span), None)
-    frame.put(markup.marked(item.text or "", span))
+    text = item.text or ""
+    span = next((place.finding.evidence_span for place in worst_first(places) if place.chosen and place.finding.evidence_span), None)
+    shown = markup.marked(text, span)
+    frame.put(shown)
+    if span is not None and shown != (whole := markup.marked(text, span, len(text), len(text))):
+        with st.expander(f"The whole text ({len(text):,} characters)"):
+            frame.put(whole)
     if span is None and not blind:
         quote = next((place.finding.quote for place in places if place.chosen and place.finding.quote), None)
         st.caption("No finding of the chosen claim points to a place in this text." if quote is None else "The finding quotes:")

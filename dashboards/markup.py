@@ -116,10 +116,13 @@ def states_bar(states: dict[str, int]) -> Safe:
     return el("div", *parts, cls="gw-bar", role="img", aria_label=label)
 
 
-def marked(text: str, span: tuple[int, int] | None, around: int = 1500) -> Safe:
-    """Text with ``span`` (code points) marked, cut to ``around`` code points on each side of it."""
+def marked(text: str, span: tuple[int, int] | None, before: int = 400, after: int = 1500) -> Safe:
+    """Text with ``span`` (code points) marked, cut before and after it so that the mark is in view without scrolling."""
     start, end = span if span and 0 <= span[0] < span[1] <= len(text) else (0, 0)
-    low, high = max(0, start - around), min(len(text), end + around)
+    low, high = (max(0, start - before), min(len(text), end + after)) if end else (0, len(text))
+    if low:
+        # Begin with a whole word where there is a blank before the mark.
+        low = min(start, text.find(" ", low, start) + 1 or low)
     return el(
         "div",
         "… " if low else None,

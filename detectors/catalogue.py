@@ -35,6 +35,9 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "quote_mismatch": Entry("detectors.quote_mismatch:QuoteMismatch", "lite", "quotes words, or a time, the recording does not have"),
     "speaker_confusion": Entry("detectors.speaker_confusion:SpeakerConfusion", "lite", "gives words to the wrong speaker of a recording"),
+    "citation_mismatch": Entry(
+        "detectors.citation_mismatch:CitationMismatch", "lite", "cites a source that is not there, or a place that does not say it"
+    ),
     "source_confusion": Entry("detectors.source_confusion:SourceConfusion", "lite", "attributes to one source what comes from another"),
 }
 

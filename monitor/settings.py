@@ -55,6 +55,7 @@ class Settings(BaseSettings):
             "speaker_confusion",
             "event_mismatch",
             "chart_mismatch",
+            "citation_mismatch",
             "source_confusion",
         ),
         description="Detectors to run, by name.",

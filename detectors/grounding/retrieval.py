@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.grounding.encoder import Encoded, Encoder
+from detectors.grounding.encoder import Encoded, Encoder, Vectors
 from detectors.grounding.passages import Passage, Source
 from detectors.grounding.words import stems_of
 
@@ -67,6 +67,15 @@ class Retriever:
         found = iter(self._encoder.encode([passage.text for source in wanted for passage in source.passages]))
         for source in wanted:
             self._remember(source.sha256, {number: next(found) for number in range(len(source.passages))})
+
+    def mean(self, sources: Sequence[Source]) -> Vectors | None:
+        """Unit vector of the mean over the encoded passages; None without an encoder or passages."""
+        self.prepare(sources)
+        known = [encoded.sentence for source in sources for encoded in self._encodings.get(source.sha256, {}).values()]
+        if not known:
+            return None
+        total = np.asarray(known).mean(axis=0)
+        return np.asarray(total / max(1e-9, float(np.linalg.norm(total))), np.float32)
 
     def index(self, sources: Sequence[Source]) -> Indexed:
         """The joint index of some sources."""

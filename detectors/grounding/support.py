@@ -83,6 +83,16 @@ class SupportScorer:
         """What the sources say to a sentence; together, so that several passages may support it jointly."""
         return self.supports([claim], sources)[0]
 
+    def topic(self, claim: str, sources: Sequence[Source]) -> float | None:
+        """How much sources as a whole are about what a sentence is about: cosine of its vector to the mean of theirs, in [-1, 1].
+
+        None without an encoder, or where the sources are empty.
+        """
+        mean = self._retriever.mean(sources)
+        if self._encoder is None or mean is None:
+            return None
+        return float(self._encoder.encode([claim])[0].sentence @ mean)
+
     def supports(self, claims: Sequence[str], sources: Sequence[Source]) -> list[Support]:
         """As :meth:`support` for several sentences, in order."""
         if self._model is None:

@@ -31,9 +31,13 @@ def test_a_quote_cannot_leave_its_attribute() -> None:
 
 
 def test_a_mark_shows_the_span_with_what_is_around_it() -> None:
-    made = markup.marked("a" * 20 + "HERE" + "b" * 20, (20, 24), around=5)
+    made = markup.marked("a" * 20 + "HERE" + "b" * 20, (20, 24), before=5, after=5)
     assert "… aaaaa<mark" in made
     assert ">HERE</mark>bbbbb …" in made
+
+
+def test_a_text_without_a_mark_is_shown_whole() -> None:
+    assert "x" * 5000 in markup.marked("x" * 5000, None)
 
 
 def test_a_span_outside_the_text_marks_nothing() -> None:
