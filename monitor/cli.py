@@ -191,6 +191,20 @@ def evaluate(
 
 
 @app.command()
+def calibrate(
+    detector: Detectors = None,
+    project: Annotated[str, typer.Option("--project", help="Project whose reviews are used.")] = "default",
+    method: Annotated[Literal["platt", "isotonic"], typer.Option("--method", help="isotonic wants many hundred labels.")] = "platt",
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Fit the detectors' probabilities to your reviewers' verdicts. Stop the sidecar first where the store is embedded."""
+    from monitor.calibrate import run
+
+    raise typer.Exit(run(_settings(data), project, detector, method, as_json))
+
+
+@app.command()
 def demo(
     data: Data = None,
     port: Port = None,

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("monitor.migrate", "monitor.ingest", "monitor.drain", "monitor.detect", "monitor.alerts", "monitor.review"),
     ("monitor.jobs", "monitor.evaluate", "monitor.check", "monitor.checks", "monitor.otlp", "monitor.replay"),
     ("monitor.api",),
-    ("monitor.app", "monitor.leader", "monitor.supervise", "monitor.backup", "monitor.doctor", "monitor.demo"),
+    ("monitor.app", "monitor.leader", "monitor.supervise", "monitor.backup", "monitor.doctor", "monitor.demo", "monitor.calibrate"),
     ("monitor.cli",),
 )
 # Packages that only these modules may import.

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from detectors.calibration import Calibration, CalibrationInvalid
 # Scores of exactly 0 or 1 have no finite log-odds; this is nearer to them than any fitted map can tell apart.
 CLOSEST = 1e-6
 MARK = "calibration@"
+_FARTHEST = 500.0
 
 
 def log_odds(score: float) -> float:
@@ -53,7 +56,12 @@ class Recalibration:
                 detector,
                 f"{path} was fitted on version {calibration.detector_version}, this is {version}: run `groundwatch calibrate` again",
             )
-        return cls(calibration, hashlib.sha256(content).hexdigest()[:8])
+        return cls(calibration, cls.digest_of(content))
+
+    @staticmethod
+    def digest_of(content: bytes) -> str:
+        """What names a file's content."""
+        return hashlib.sha256(content).hexdigest()[:8]
 
     @property
     def mark(self) -> str:
@@ -63,3 +71,21 @@ class Recalibration:
     def apply(self, score: float) -> float:
         """The probability of hallucination in this team's traffic for a shipped score in [0, 1]."""
         return self.calibration.apply(log_odds(score))
+
+    def undo(self, probability: float) -> float:
+        """The shipped score that :meth:`apply` made this probability of; at the ends of an isotonic map, the last one it tells apart."""
+        shape = self.calibration
+        if shape.method == "platt":
+            raw = (log_odds(probability) - shape.intercept) / shape.slope
+        else:
+            raw = _interpolated(probability, shape.probability, shape.raw)
+        return 1.0 / (1.0 + math.exp(-max(-_FARTHEST, min(_FARTHEST, raw))))
+
+
+def _interpolated(value: float, known: Sequence[float], wanted: Sequence[float]) -> float:
+    """``wanted`` at ``value`` on the line through the points, flat beyond them; ``known`` rises."""
+    right = bisect_right(known, value)
+    if right == 0 or right == len(known):
+        return wanted[0 if right == 0 else -1]
+    share = (value - known[right - 1]) / (known[right] - known[right - 1])
+    return wanted[right - 1] + share * (wanted[right] - wanted[right - 1])

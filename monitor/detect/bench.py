@@ -56,6 +56,14 @@ def failures_of(detectors: Sequence[str], catalogue: str = CATALOGUE_MODULE) -> 
     return {name: known[name].failure for name in detectors}
 
 
+def version_of(name: str, catalogue: str = CATALOGUE_MODULE) -> str:
+    """The version of a detector as installed here. Raises SettingsInvalid where a package it needs is missing."""
+    try:
+        return catalogue_of(catalogue).create(name, DetectorOptions()).version
+    except DetectorUnavailable as error:
+        raise SettingsInvalid("GROUNDWATCH_DETECTORS", name, error.missing, error.remedy) from error
+
+
 def source_digest(config: WorkerConfig) -> str:
     """SHA-256 of the code and tables that verdicts come from, and of the options that change them.
 
