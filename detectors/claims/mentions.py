@@ -16,7 +16,9 @@ the answer talks about), and it reads English only.
 
 from __future__ import annotations
 
+import functools
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,15 +46,22 @@ from detectors.claims.phrases import (
 )
 from detectors.contract import Claim, Span
 
+# Beyond these an answer is not searched, or a sentence not read back, so that a hostile one takes no more than its length.
+MOST_CHARACTERS = 50_000
+_LONGEST_SENTENCE = 400
+_LONGEST_QUOTE = 4000
+
 
 def find(text: str) -> list[Claim]:
     """Mentions and denials in an answer, in reading order, with ids ``m1``, ``m2`` …; overlapping ones are one."""
+    text = text[:MOST_CHARACTERS]
     found = [*_denials(text), *_things(text), *_pages(text), *_moments(text)]
     kept: list[tuple[Span, dict[str, Any]]] = []
     for span, facts in found:
-        if not any(span[0] < other[1] and other[0] < span[1] for other, _ in kept):
-            kept.append((span, facts))
-    kept.sort(key=lambda item: item[0])
+        # Those kept do not overlap, so their starts and ends are in the same order.
+        place = bisect_left(kept, span[1], key=lambda item: item[0][0])
+        if not place or kept[place - 1][0][1] <= span[0]:
+            kept.insert(place, (span, facts))
     return [
         Claim(id=f"m{number}", text=text[slice(*span)], span=span, kind="statement", facts=facts)
         for number, (span, facts) in enumerate(kept, start=1)
@@ -61,6 +70,7 @@ def find(text: str) -> list[Claim]:
 
 def asked_about(question: str) -> frozenset[str]:
     """Which things a question takes for handed over ("in this picture", "the attached PDF"); a how-to question none."""
+    question = question[:MOST_CHARACTERS]
     if HOW_TO.search(question):
         return frozenset()
     return frozenset(_thing_of(match) for match in ASKED.finditer(question))
@@ -82,8 +92,9 @@ def _thing_of(match: re.Match[str]) -> str:
 
 
 def _sentence_before(text: str, start: int) -> str:
-    begin = max(text.rfind(mark, 0, start) for mark in (". ", "! ", "? ", "\n"))
-    return text[begin + 1 : start]
+    earliest = max(0, start - _LONGEST_SENTENCE)
+    begin = max(text.rfind(mark, earliest, start) for mark in (". ", "! ", "? ", "\n"))
+    return text[max(begin + 1, earliest) : start]
 
 
 def _things(text: str) -> Iterator[tuple[Span, dict[str, Any]]]:
@@ -105,7 +116,7 @@ def _things(text: str) -> Iterator[tuple[Span, dict[str, Any]]]:
 def _is_meant(text: str, match: re.Match[str], thing: str, pointed: bool) -> bool:
     before = _sentence_before(text, match.start())
     said = match.group().lower()
-    if ASKS_FOR_IT.search(before) or (thing == "table" and GRID.search(text)):
+    if ASKS_FOR_IT.search(before) or (thing == "table" and _has_grid(text)):
         return False
     if pointed:
         return not re.match(r"an?\s", said) or bool(re.search(r"\b(?:attached|uploaded|enclosed)\b", said))
@@ -117,15 +128,20 @@ def _is_meant(text: str, match: re.Match[str], thing: str, pointed: bool) -> boo
         return False
     if thing == "chart" and (MUSIC.search(before) or re.search(r"\bthe\s+charts$", said)):
         return False
-    return thing == "table" or said.startswith(("this", "it ")) or not _introduced(text[: match.start()], thing)
+    return thing == "table" or said.startswith(("this", "it ")) or match.start() < _introduced(text, thing)
 
 
-def _introduced(before: str, thing: str) -> bool:
-    """The answer itself brought the thing up ("took a photograph …"), so that it is none of the evidence."""
-    return (
-        re.search(rf"\b(?:an?|his|her|their|its|whose|famous|another)\s+(?:[\w-]+\s+){{0,2}}?(?:{THINGS[thing]})\b", before, re.IGNORECASE)
-        is not None
-    )
+@functools.lru_cache(maxsize=16)
+def _introduced(text: str, thing: str) -> int:
+    """Where the answer itself first brings the thing up ("took a photograph …"): from there on it need not be the evidence."""
+    pattern = rf"\b(?:an?|his|her|their|its|whose|famous|another)\s+(?:[\w-]+\s+){{0,2}}?(?:{THINGS[thing]})\b"
+    first = re.search(pattern, text, re.IGNORECASE)
+    return len(text) if first is None else first.end()
+
+
+@functools.lru_cache(maxsize=4)
+def _has_grid(text: str) -> bool:
+    return GRID.search(text) is not None
 
 
 def _ordinal(match: re.Match[str]) -> int | None:
@@ -158,7 +174,8 @@ def _moments(text: str) -> Iterator[tuple[Span, dict[str, Any]]]:
 
 
 def _inside_quotes(text: str, at: int) -> bool:
-    return text.count('"', 0, at) % 2 == 1 or text.count("“", 0, at) > text.count("”", 0, at)
+    begin = max(text.rfind("\n", 0, at), at - _LONGEST_QUOTE, 0)
+    return text.count('"', begin, at) % 2 == 1 or text.count("“", begin, at) > text.count("”", begin, at)
 
 
 def _denials(text: str) -> Iterator[tuple[Span, dict[str, Any]]]:

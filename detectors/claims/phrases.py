@@ -205,7 +205,7 @@ KEPT_IN_THE_PICTURE = re.compile(
     r"\b(?:keep\w*|kept|put|stay\w*|still|back|longer|enter\w*|come\w*|came|be|is|was|are|were)\b(?:\s+[\w'’]+){0,4}\s*$", re.IGNORECASE
 )
 MUSIC = re.compile(r"\b(?:song|album|single|hit|band|singer|billboard|number\s+\w+)\b", re.IGNORECASE)
-GRID = re.compile(r"^\s*\|.*\|\s*$", re.MULTILINE)
+GRID = re.compile(r"^[ \t]*\|[^\n]*\|[ \t]*$", re.MULTILINE)
 DECLINES = re.compile(
     r"\b(?:i(?:['’]m|\s+am)\s+(?:sorry|unable|not\s+able|afraid)|i\s+(?:can\s*not|can['’]t|could\s*n['’]t|could\s+not|do\s+not|don['’]t|did\s+not|didn['’]t)"
     r"|please\s+(?:provide|upload|attach|share|send|paste)|(?:could|can)\s+you\s+(?:please\s+)?(?:provide|upload|attach|share|send|describe|paste)"
