@@ -36,11 +36,13 @@ from monitor.ingest import Ingest
 from monitor.jobs.runner import JobRunner
 from monitor.jobs.stalls import Stall
 from monitor.leader import Leadership
+from monitor.limits import Limits
 from monitor.metadata.database import Database
-from monitor.metadata.keys import DEFAULT_PROJECT, ApiKeys
+from monitor.metadata.keys import ApiKeys
 from monitor.metadata.letters import DeadLetters
 from monitor.migrate import migrate
 from monitor.otlp.traces import Traces
+from monitor.records import DEFAULT_PROJECT
 from monitor.settings import Settings
 from monitor.spool import Spool
 from monitor.store.client import Store
@@ -116,6 +118,8 @@ class Service:
         driver = Driver(settings, reader, writer, database, evidence, clock, on_lag=metrics.detection_lag.observe)
         delivery = Delivery(settings, database, clock)
         ingest = Ingest(settings, spool, evidence, clock)
+        limits = Limits(database, clock)
+        closing.callback(limits.flush)
         span_spool = Spool(settings.traces_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, SPANS_KNOWN_FOR)
         closing.callback(span_spool.close)
         traces = Traces(span_spool, ingest, settings.trace_wait_s, cast(OnDeadLetter, letters.add))
@@ -146,6 +150,7 @@ class Service:
             spool=spool,
             evidence=evidence,
             ingest=ingest,
+            limits=limits,
             traces=traces,
             desk=desk,
             queued_checks=queued_checks,

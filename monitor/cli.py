@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
+
 import monitor
 from monitor.errors import GroundwatchError
 
@@ -19,6 +21,7 @@ except ModuleNotFoundError:  # the base install carries the client only
     raise SystemExit(2) from None
 
 if TYPE_CHECKING:
+    from monitor.metadata.database import Database
     from monitor.metadata.keys import ApiKeys
     from monitor.settings import Settings
 
@@ -29,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+projects = typer.Typer(help="List projects and set what each may send.", no_args_is_help=True)
+app.add_typer(projects, name="projects")
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 
@@ -224,18 +229,25 @@ def version() -> None:
 
 
 @contextmanager
-def _keys(data: Path | None) -> Iterator[ApiKeys]:
+def _metadata(data: Path | None) -> Iterator[Database]:
     from monitor.metadata.database import Database
-    from monitor.metadata.keys import ApiKeys
     from monitor.migrate import migrate as upgrade
 
     settings = _settings(data)
     upgrade(settings)
     database = Database(settings.sqlalchemy_url)
     try:
-        yield ApiKeys(database)
+        yield database
     finally:
         database.dispose()
+
+
+@contextmanager
+def _keys(data: Path | None) -> Iterator[ApiKeys]:
+    from monitor.metadata.keys import ApiKeys
+
+    with _metadata(data) as database:
+        yield ApiKeys(database)
 
 
 @keys.command("create")
@@ -267,12 +279,58 @@ def list_keys(project: Project = "default", data: Data = None) -> None:
         print(f"{key.id}  {key.role:<9} {ended:<17} {key.name}")
 
 
+@keys.command("rotate")
+def rotate_key(
+    key_id: Annotated[str, typer.Argument(help="Id as listed.")],
+    project: Project = "default",
+    grace_hours: Annotated[float, typer.Option("--grace-hours", min=0, help="How long the old key still works.")] = 24.0,
+    data: Data = None,
+) -> None:
+    """Make the successor of a key; the old one ends after the grace. The new secret is printed once."""
+    with _keys(data) as book:
+        record, secret = book.rotate(project, key_id, datetime.now(UTC), timedelta(hours=grace_hours))
+    print(f"Key {record.id} follows {key_id}, which ends in {grace_hours:g} h; keep it now, it is not shown again:", file=sys.stderr)
+    print(secret)
+
+
 @keys.command("revoke")
 def revoke_key(key_id: Annotated[str, typer.Argument(help="Id as listed.")], project: Project = "default", data: Data = None) -> None:
     """End a key. A running sidecar notices within seconds."""
     with _keys(data) as book:
         book.revoke(project, key_id, datetime.now(UTC))
     print(f"Revoked {key_id}.")
+
+
+@projects.command("list")
+def list_projects(data: Data = None) -> None:
+    """List projects with their limits and what they sent today (UTC)."""
+    from monitor.limits import day_of
+    from monitor.metadata.keys import ApiKeys
+    from monitor.metadata.limits import ProjectBudgets
+
+    with _metadata(data) as database:
+        budgets = ProjectBudgets(database)
+        for project in ApiKeys(database).projects():
+            limits, usage = budgets.limits(project), budgets.usage(project, day_of(datetime.now(UTC)))
+            told = [f"{name.replace('_', ' ')} {value:,}" for name, value in msgspec.structs.asdict(limits).items() if value is not None]
+            print(f"{project:<20} {usage.responses:,} responses, {usage.evidence_bytes:,} bytes today; {', '.join(told) or 'no limits'}")
+
+
+@projects.command("limit")
+def limit_project(
+    project: Annotated[str, typer.Argument(help="Project id; made where it is new.")],
+    per_minute: Annotated[int | None, typer.Option("--per-minute", help="Responses a minute.")] = None,
+    per_day: Annotated[int | None, typer.Option("--per-day", help="Responses a UTC day.")] = None,
+    evidence_per_day: Annotated[int | None, typer.Option("--evidence-per-day", help="Bytes of evidence a UTC day.")] = None,
+    data: Data = None,
+) -> None:
+    """Set all limits of a project; what is not named has none. A running sidecar notices within seconds."""
+    from monitor.metadata.limits import LimitsRecord, ProjectBudgets
+
+    wanted = LimitsRecord(responses_per_minute=per_minute, responses_per_day=per_day, evidence_bytes_per_day=evidence_per_day)
+    with _metadata(data) as database:
+        ProjectBudgets(database).set_limits(project, wanted, datetime.now(UTC), "local")
+    print(f"Set the limits of {project}.")
 
 
 def main() -> None:

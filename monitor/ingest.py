@@ -49,6 +49,10 @@ class Spool(Protocol):
 class EvidenceStore(Protocol):
     """Where inline evidence goes."""
 
+    def of(self, project: str) -> EvidenceStore:
+        """The store of one project."""
+        ...
+
     def externalise(self, record: ResponseRecord) -> ResponseRecord:
         """The record with every inline content stored and replaced by its ``sha256:`` uri."""
         ...
@@ -89,7 +93,7 @@ class Ingest:
         good: list[tuple[int, str, bytes]] = []
         for index, raw in enumerate(split(plain, content_type)):
             try:
-                record, spooled = self._admit(raw)
+                record, spooled = self._admit(project, raw)
                 good.append((index, record.id, spooled))
             except RecordInvalid as error:
                 fates[index] = _refused(index, _id_of(raw), error.field, error.problem, error.remedy)
@@ -108,7 +112,7 @@ class Ingest:
         for index, record in enumerate(records):
             try:
                 self.check_time(record.time)
-                good.append((index, record.id, encode_response(self._stored(record))))
+                good.append((index, record.id, encode_response(self._stored(project, record))))
             except RecordInvalid as error:
                 fates[index] = _refused(index, record.id, error.field, error.problem, error.remedy)
         return self._spooled(project, good, fates, again=again)
@@ -127,15 +131,15 @@ class Ingest:
             fates[index] = Fate(index=index, id=identifier, status="accepted" if new else "duplicate")
         return [fates[index] for index in sorted(fates)]
 
-    def _admit(self, raw: bytes) -> tuple[ResponseRecord, bytes]:
+    def _admit(self, project: str, raw: bytes) -> tuple[ResponseRecord, bytes]:
         record = parse_response(raw)
         self._check_live(record)
-        stored = self._stored(record)
+        stored = self._stored(project, record)
         return record, raw if stored is record else encode_response(stored)
 
-    def _stored(self, record: ResponseRecord) -> ResponseRecord:
+    def _stored(self, project: str, record: ResponseRecord) -> ResponseRecord:
         inline = any(evidence.content is not None for evidence in record.evidence)
-        return self._evidence.externalise(record) if inline else record
+        return self._evidence.of(project).externalise(record) if inline else record
 
     def _check_live(self, record: ResponseRecord) -> None:
         """What holds for a live record but not for a corpus."""

@@ -27,6 +27,8 @@ Cause = Literal["perception", "grounding", "reasoning"]
 EvidenceRole = Literal["source", "transcript", "ocr", "table", "reference_voice"]
 StageStatus = Literal["ok", "timeout", "error", "skipped"]
 
+# The project of whoever needs no key, and of everything that has no project of its own.
+DEFAULT_PROJECT = "default"
 MAX_COHORT_KEYS = 32
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*(;.*)?", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")

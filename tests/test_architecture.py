@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("monitor", "monitor.errors", "monitor.clock", "monitor.records", "monitor.findings", "monitor.messages"),
     ("monitor.settings", "monitor.score", "monitor.task_metrics", "monitor.client", "monitor.telemetry", "monitor.tracing"),
     ("monitor.spool", "monitor.store", "monitor.metadata", "monitor.evidence", "migrations"),
-    ("monitor.migrate", "monitor.ingest", "monitor.drain", "monitor.detect", "monitor.alerts", "monitor.review"),
+    ("monitor.migrate", "monitor.limits", "monitor.ingest", "monitor.drain", "monitor.detect", "monitor.alerts", "monitor.review"),
     ("monitor.jobs", "monitor.evaluate", "monitor.check", "monitor.checks", "monitor.otlp", "monitor.replay"),
     ("monitor.api",),
     ("monitor.app", "monitor.leader", "monitor.supervise", "monitor.backup", "monitor.doctor", "monitor.demo", "monitor.calibrate"),

@@ -19,7 +19,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
 from monitor.errors import BodyTooLarge, KeyRefused
-from monitor.metadata.keys import DEFAULT_PROJECT, ROLES, Role
+from monitor.metadata.keys import ROLES, Role
+from monitor.records import DEFAULT_PROJECT
 from monitor.settings import LOOPBACK
 
 # Method and path → the least role that may; None = anybody.
@@ -57,6 +58,8 @@ REQUIRED: dict[tuple[str, str], Role | None] = {
     ("POST", "/v1/review/{item_id}/skip"): "reviewer",
     ("POST", "/v1/review/{item_id}/undo"): "reviewer",
     ("POST", "/v1/responses/{response_id}/review"): "reviewer",
+    ("GET", "/v1/limits"): "viewer",
+    ("PUT", "/v1/limits"): "admin",
     ("GET", "/v1/audit"): "operator",
     ("POST", "/v1/detection/resume"): "operator",
     ("GET", "/v1/jobs"): "viewer",

@@ -18,6 +18,7 @@ from monitor.api import (
     checks,
     evidence,
     letters,
+    limits,
     operations,
     otlp,
     overview,
@@ -39,6 +40,7 @@ from monitor.tracing import span
 ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     letters.router,
+    limits.router,
     responses_in.router,
     otlp.router,
     checks.router,

@@ -39,7 +39,7 @@ async def check_now(body: CheckBody, request: Request, running: Running, who: Wh
 
 def _check(running: Context, project: str, body: CheckBody) -> CheckResult:
     began = time.monotonic()
-    record, detectors = _asked(running, body.response, body.detectors)
+    record, detectors = _asked(running, project, body.response, body.detectors)
     check = running.desk.take(project, record, detectors, urgent=True)
     outcomes = check.wait(body.deadline_ms / 1000 - (time.monotonic() - began))
     check.abandon()
@@ -49,8 +49,8 @@ def _check(running: Context, project: str, body: CheckBody) -> CheckResult:
 @router.post("/v1/checks", status_code=202)
 def queue_check(body: QueueCheckBody, running: Running, who: Who) -> QueuedCheckView:
     """Queue a check; ``GET /v1/checks/{id}`` tells how far it is, and ``callback_url`` is posted to when it is done."""
-    record, detectors = _asked(running, body.response, body.detectors)
-    stored = running.evidence.externalise(record)
+    record, detectors = _asked(running, who.project, body.response, body.detectors)
+    stored = running.evidence.of(who.project).externalise(record)
     return _view(running.queued_checks.queue(who.project, stored, detectors, body.callback_url))
 
 
@@ -60,10 +60,14 @@ def get_check(check_id: str, running: Running, who: Who) -> QueuedCheckView:
     return _view(QueuedChecks(running.database).get(who.project, check_id))
 
 
-def _asked(running: Context, response: dict[str, Any], detectors: Sequence[str] | None) -> tuple[ResponseRecord, tuple[str, ...]]:
+def _asked(
+    running: Context, project: str, response: dict[str, Any], detectors: Sequence[str] | None
+) -> tuple[ResponseRecord, tuple[str, ...]]:
     """The record to check, and by whom. Raises RecordInvalid, Conflict."""
     if not running.desk.enabled:
         raise Conflict("checks on demand", "check_workers", "0", "set GROUNDWATCH_CHECK_WORKERS")
+    running.limits.check(project)
+    running.limits.charge(project, responses=1)
     given = {"id": uuid.uuid4().hex, "time": running.clock.now().isoformat(), "workflow": "check", **response}
     record = parse_response(msgspec.json.encode(given))
     running.ingest.check_references(record)

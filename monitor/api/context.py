@@ -16,6 +16,7 @@ from monitor.detect.driver import Driver
 from monitor.evidence import EvidenceStore
 from monitor.ingest import Ingest
 from monitor.jobs.runner import JobRunner
+from monitor.limits import Limits
 from monitor.metadata.database import Database
 from monitor.otlp.traces import Traces
 from monitor.settings import Settings
@@ -37,6 +38,7 @@ class Context:
     spool: Spool
     evidence: EvidenceStore
     ingest: Ingest
+    limits: Limits
     traces: Traces
     desk: CheckDesk
     queued_checks: QueuedWork

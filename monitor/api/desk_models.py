@@ -253,3 +253,22 @@ class DeadLetterPage(Body):
 
     items: list[DeadLetterView]
     next: str | None
+
+
+class LimitsBody(ActorBody):
+    """What a project may send; null = no limit."""
+
+    responses_per_minute: int | None = Field(None, ge=1)
+    responses_per_day: int | None = Field(None, ge=1)
+    evidence_bytes_per_day: int | None = Field(None, ge=1)
+
+
+class LimitsView(Body):
+    """A project's limits, null = none, and what it has sent on this UTC day."""
+
+    project: str
+    responses_per_minute: int | None
+    responses_per_day: int | None
+    evidence_bytes_per_day: int | None
+    responses_today: int
+    evidence_bytes_today: int

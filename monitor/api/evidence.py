@@ -42,17 +42,19 @@ _BLOB = {"content": {"application/octet-stream": {"schema": {"type": "string", "
     responses={200: {"model": EvidenceStored, "description": "It was stored before"}},
     openapi_extra={"requestBody": {"required": True, **_BLOB}},
 )
-async def put_evidence(sha256: str, request: Request, response: Response, running: Running) -> EvidenceStored:
+async def put_evidence(sha256: str, request: Request, response: Response, running: Running, who: Who) -> EvidenceStored:
     """Store the body under its SHA-256; a body with another hash is refused. Doing it again changes nothing."""
     _check_hash(sha256)
-    incoming = await run_in_threadpool(running.evidence.receive)
+    await run_in_threadpool(running.limits.check, who.project, evidence=True)
+    store = await run_in_threadpool(running.evidence.of, who.project)
+    incoming = await run_in_threadpool(store.receive)
     try:
         await _receive(request.stream(), incoming)
-        blob = await run_in_threadpool(running.evidence.keep, incoming, sha256)
+        blob = await run_in_threadpool(store.keep, incoming, sha256)
     finally:
         await run_in_threadpool(incoming.discard)
     response.status_code = 201 if blob.created else 200
-    return _stored(running, blob, request.headers.get("content-type", ""))
+    return await run_in_threadpool(_stored, running, who.project, blob, request.headers.get("content-type", ""))
 
 
 async def _receive(stream: AsyncIterator[bytes], incoming: Incoming) -> None:
@@ -66,18 +68,23 @@ async def _receive(stream: AsyncIterator[bytes], incoming: Incoming) -> None:
 
 
 @router.post("/v1/evidence", status_code=201, response_model=list[EvidenceStored])
-def post_evidence(file: Annotated[list[UploadFile], File(description="One or more files.")], running: Running) -> list[EvidenceStored]:
+def post_evidence(
+    file: Annotated[list[UploadFile], File(description="One or more files.")], running: Running, who: Who
+) -> list[EvidenceStored]:
     """Store uploaded files under the hashes of their bytes."""
+    running.limits.check(who.project, evidence=True)
     limit = running.settings.max_evidence_bytes
     for upload in file:
         if upload.size is not None and upload.size > limit:
             raise BodyTooLarge(f"the file {upload.filename!r}", limit, "Send a smaller file, or raise GROUNDWATCH_MAX_EVIDENCE_BYTES")
-    return [_stored(running, running.evidence.put(upload.file), upload.content_type or "") for upload in file]
+    store = running.evidence.of(who.project)
+    return [_stored(running, who.project, store.put(upload.file), upload.content_type or "") for upload in file]
 
 
-def _stored(running: Context, blob: StoredBlob, media_type: str) -> EvidenceStored:
+def _stored(running: Context, project: str, blob: StoredBlob, media_type: str) -> EvidenceStored:
     if blob.created:
         running.metrics.evidence_bytes.inc(blob.size)
+        running.limits.charge(project, evidence_bytes=blob.size)
     named = media_type.split(";")[0].strip().lower() or "application/octet-stream"
     uri = f"sha256:{blob.sha256}"
     return EvidenceStored(sha256=blob.sha256, bytes=blob.size, media_type=named, uri=uri, created=blob.created)
@@ -92,13 +99,13 @@ def get_evidence(
     sha256: str,
     request: Request,
     running: Running,
-    _who: Who,
+    who: Who,
     width: Annotated[int | None, Query(ge=16, le=MAX_WIDTH, description="A thumbnail of a picture, or the width of a page.")] = None,
     page: Annotated[int | None, Query(ge=1, description="A page of a PDF or frame of a TIFF as PNG, counted from 1.")] = None,
 ) -> Response:
     """The bytes as stored (ranges are served), a WebP thumbnail (``width``), or a page as PNG (``page``)."""
     _check_hash(sha256)
-    path = running.evidence.local_path(sha256)
+    path = running.evidence.of(who.project).local_path(sha256)
     tag = f'"{sha256[:32]}-{width or 0}-{page or 0}"'
     headers = {**_SAFE, "ETag": tag}
     if tag in request.headers.get("if-none-match", ""):

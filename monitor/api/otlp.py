@@ -21,6 +21,7 @@ from monitor.api.intake import Intake
 from monitor.api.problems import OUR_FAULT, status_of
 from monitor.errors import BodyUnsupported, GroundwatchError, SlowDown
 from monitor.ingest import decompress
+from monitor.otlp.conventions import is_inference
 from monitor.otlp.reading import JSON, PROTOBUF, encoding_of, read_spans
 
 router = APIRouter(route_class=GuardedRoute, tags=["ingest"])
@@ -62,9 +63,11 @@ async def take_traces(request: Request, running: Running, who: Who) -> Response:
 
 
 def _take(running: Context, project: str, body: bytes, encoding: str, content_encoding: str) -> tuple[int, list[str]]:
+    running.limits.check(project)
     plain = decompress(body, content_encoding, running.settings.max_body_bytes)
     spans, malformed = read_spans(plain, encoding)
     refused = running.traces.take(project, spans)
+    running.limits.charge(project, responses=sum(is_inference(span) for span in spans))
     return len(spans) - len(refused), malformed + refused
 
 

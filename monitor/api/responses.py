@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query
 
 from monitor.api.access import GuardedRoute, Who
-from monitor.api.context import Context, Running
+from monitor.api.context import Running
 from monitor.api.models import (
     ClaimView,
     EvidenceQualityView,
@@ -26,6 +26,7 @@ from monitor.api.models import (
 from monitor.api.review import verdict_view
 from monitor.api.window import Filter
 from monitor.errors import EvidenceMissing, NotFound
+from monitor.evidence import EvidenceStore
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, Verdict
 from monitor.records import Claim, Evidence, ResponseRecord, is_text_type
 from monitor.review.queue import ReviewQueue
@@ -68,7 +69,7 @@ def get_response(response_id: str, running: Running, who: Who) -> ResponseDetail
         question=None if record.question is None else record.question.text,
         answer=record.answer.text,
         claims=claim_views(record, stored.outcomes),
-        evidence=[_evidence(running, evidence, qualities.get(evidence.id)) for evidence in record.evidence],
+        evidence=[_evidence(running.evidence.of(who.project), evidence, qualities.get(evidence.id)) for evidence in record.evidence],
         outcomes=[outcome_view(outcome) for outcome in stored.outcomes],
         pending=[name for name in running.settings.detectors if name not in ended],
         stages=[StageView(**msgspec.structs.asdict(stage)) for stage in record.stages],
@@ -151,11 +152,11 @@ def family_of(media_type: str) -> str:
     return head if head in ("image", "audio", "video") else "other"
 
 
-def _evidence(running: Context, evidence: Evidence, quality: EvidenceQuality | None) -> EvidenceView:
+def _evidence(store: EvidenceStore, evidence: Evidence, quality: EvidenceQuality | None) -> EvidenceView:
     sha256 = evidence.sha256
     if evidence.uri is not None and evidence.uri.startswith("sha256:"):
         sha256 = evidence.uri.removeprefix("sha256:")
-    stored = sha256 is not None and running.evidence.exists(sha256)
+    stored = sha256 is not None and store.exists(sha256)
     return EvidenceView(
         id=evidence.id,
         media_type=evidence.media_type,
@@ -164,7 +165,7 @@ def _evidence(running: Context, evidence: Evidence, quality: EvidenceQuality | N
         title=evidence.title,
         sha256=sha256,
         url=f"/v1/evidence/{sha256}" if stored else None,
-        text=_text(running, evidence, sha256 if stored else None),
+        text=_text(store, evidence, sha256 if stored else None),
         metadata=evidence.metadata,
         quality=None if quality is None else _quality(quality),
     )
@@ -177,7 +178,7 @@ def _quality(found: EvidenceQuality) -> EvidenceQualityView | None:
     return EvidenceQualityView(grade=found.grade, problems=problems, measures=found.measures)
 
 
-def _text(running: Context, evidence: Evidence, sha256: str | None) -> str | None:
+def _text(store: EvidenceStore, evidence: Evidence, sha256: str | None) -> str | None:
     if not evidence.is_text:
         return None
     if evidence.content is not None:  # short text stays in the record
@@ -185,7 +186,7 @@ def _text(running: Context, evidence: Evidence, sha256: str | None) -> str | Non
     if sha256 is None:
         return None
     try:
-        with running.evidence.open(sha256) as blob:
+        with store.open(sha256) as blob:
             return blob.read(_MAX_TEXT_BYTES).decode(errors="replace")[:MAX_TEXT]
     except EvidenceMissing:  # removed between the look and the read
         return None

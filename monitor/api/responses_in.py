@@ -10,7 +10,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
 from monitor.api.access import GuardedRoute, Who
-from monitor.api.context import Running
+from monitor.api.context import Context, Running
 from monitor.api.intake import Intake
 from monitor.api.models import IngestItem, IngestReply
 from monitor.api.problems import status_of
@@ -47,13 +47,20 @@ async def take_responses(request: Request, running: Running, who: Who) -> Respon
     kind, encoding = headers.get("content-type", ""), headers.get("content-encoding", "")
     try:
         async with intake.body(request) as body:
-            fates = await run_sync(running.ingest.take, who.project, body, kind, encoding, limiter=intake.threads)
+            fates = await run_sync(_take, running, who.project, body, kind, encoding, limiter=intake.threads)
     except GroundwatchError as error:
         running.metrics.refused_requests.labels(str(status_of(error))).inc()
         raise
     for status, count in Counter(fate.status for fate in fates).items():
         running.metrics.ingested.labels(status).inc(count)
     return _reply(fates)
+
+
+def _take(running: Context, project: str, body: bytes, kind: str, encoding: str) -> list[Fate]:
+    running.limits.check(project)
+    fates = running.ingest.take(project, body, kind, encoding)
+    running.limits.charge(project, responses=sum(fate.status == "accepted" for fate in fates))
+    return fates
 
 
 def _reply(fates: list[Fate]) -> Response:

@@ -25,7 +25,7 @@ from monitor.detect.wire import CATALOGUE_MODULE, Judgement, WorkerConfig
 from monitor.errors import SettingsInvalid
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
 from monitor.findings import EvidenceQuality, FindingRecord
-from monitor.records import Evidence, ResponseRecord
+from monitor.records import DEFAULT_PROJECT, Evidence, ResponseRecord
 
 # Copies of inline and fetched evidence: ten of the largest allowed, as the store keeps twenty of its own.
 _CACHED_EVIDENCE = 10
@@ -146,17 +146,20 @@ class Bench:
         records: Sequence[ResponseRecord],
         folder: Path | None = None,
         neighbours: Sequence[tuple[Evidence, ...]] = (),
+        project: str = DEFAULT_PROJECT,
     ) -> list[Judgement]:
-        """One judgement a record, in order; ``neighbours`` are sources of other responses, one tuple a record or none at all.
+        """One judgement a record of one project, in order.
+
+        ``neighbours`` are sources of other responses, one tuple a record or none at all.
 
         Raises:
             DetectorUnavailable: the detector, or the claim finders, cannot run here.
             Exception: anything else a detector or its library raises; then nothing is known about any record.
         """
         detector = self.load(name)
-        cases = [self._cases.build(record, folder, find_claims=not detector.finds_own_claims) for record in records]
+        cases = [self._cases.build(record, folder, project=project, find_claims=not detector.finds_own_claims) for record in records]
         if neighbours:
-            cases = [self._cases.beside(case, near) for case, near in zip(cases, neighbours, strict=True)]
+            cases = [self._cases.beside(case, near, project) for case, near in zip(cases, neighbours, strict=True)]
         recalled = [self._recall.look_up(detector, case) for case in cases]
         outcomes, shared = self._detect(detector, cases, recalled)
         # After the detector has read them, the files are in the page cache.

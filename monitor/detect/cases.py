@@ -17,7 +17,7 @@ from detectors.contract import Case, Claim, EvidenceFile, MissingEvidence, Place
 from monitor import records
 from monitor.errors import EvidenceAltered, EvidenceMissing, EvidenceRefused
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
-from monitor.records import ResponseRecord, encode_response
+from monitor.records import DEFAULT_PROJECT, ResponseRecord, encode_response
 
 # Several detectors look at the same response one after another; its case is built once.
 _KEPT_CASES = 64
@@ -73,10 +73,12 @@ class CaseBuilder:
         self._references = references
         self._cache = cache
         self._max_bytes = max_bytes
-        self._built: OrderedDict[tuple[str, Path | None, bool], Case] = OrderedDict()
+        self._built: OrderedDict[tuple[str, str, Path | None, bool], Case] = OrderedDict()
 
-    def build(self, record: ResponseRecord, folder: Path | None = None, *, find_claims: bool = True) -> Case:
-        """The case of a record; ``folder`` is where its ``file:`` references begin.
+    def build(
+        self, record: ResponseRecord, folder: Path | None = None, *, project: str = DEFAULT_PROJECT, find_claims: bool = True
+    ) -> Case:
+        """The case of a record of a project; ``folder`` is where its ``file:`` references begin.
 
         Without ``find_claims`` the case has the caller's own claims only, as they are, and no language model is needed.
 
@@ -84,11 +86,11 @@ class CaseBuilder:
             StorageUnavailable: evidence is there but cannot be read now.
             DetectorUnavailable: the language model of the claim finders is not installed.
         """
-        key = (content_hash(record), folder, find_claims)
+        key = (project, content_hash(record), folder, find_claims)
         if (known := self._built.get(key)) is not None:
             self._built.move_to_end(key)
             return known
-        built = self._build(record, folder, find_claims)
+        built = self._build(record, folder, project, find_claims)
         # Evidence that is missing now may be uploaded a moment later.
         if not built.missing:
             self._built[key] = built
@@ -96,20 +98,20 @@ class CaseBuilder:
                 self._built.popitem(last=False)
         return built
 
-    def beside(self, case: Case, neighbours: Iterable[records.Evidence]) -> Case:
+    def beside(self, case: Case, neighbours: Iterable[records.Evidence], project: str = DEFAULT_PROJECT) -> Case:
         """The case with those sources of other responses that are stored and are not among its own. Raises StorageUnavailable."""
         own = {piece.sha256 for piece in case.evidence}
         found: list[EvidenceFile] = []
         for piece in neighbours:
             try:
-                found.append(self._locate(piece, None))
+                found.append(self._locate(piece, None, project))
             except (EvidenceMissing, EvidenceRefused):
                 continue  # they only serve to trace leaks; the response itself is judged without them as ever
         near = tuple(piece for piece in found if piece.sha256 not in own)
         return replace(case, neighbours=near) if near else case
 
-    def _build(self, record: ResponseRecord, folder: Path | None, find_claims: bool) -> Case:
-        files, missing = self.locate(record, folder)
+    def _build(self, record: ResponseRecord, folder: Path | None, project: str, find_claims: bool) -> Case:
+        files, missing = self.locate(record, folder, project)
         families = [family_of(piece) for piece in record.evidence if piece.role != "reference_voice"]
         # Claims are read for the missing evidence too, so that they end as not checked instead of vanishing.
         return Case(
@@ -125,13 +127,15 @@ class CaseBuilder:
             confidence=record.answer.confidence,
         )
 
-    def locate(self, record: ResponseRecord, folder: Path | None = None) -> tuple[list[EvidenceFile], list[MissingEvidence]]:
+    def locate(
+        self, record: ResponseRecord, folder: Path | None = None, project: str = DEFAULT_PROJECT
+    ) -> tuple[list[EvidenceFile], list[MissingEvidence]]:
         """The evidence of a record as local files, and what is not there. Raises StorageUnavailable."""
         files: list[EvidenceFile] = []
         missing: list[MissingEvidence] = []
         for position, piece in enumerate(record.evidence):
             try:
-                files.append(self._locate(piece, folder))
+                files.append(self._locate(piece, folder, project))
             except EvidenceMissing as error:
                 missing.append(_missing(piece, position, f"is not stored (sha256:{error.sha256[:12]}…)"))
             except EvidenceRefused as error:
@@ -143,13 +147,13 @@ class CaseBuilder:
             return self._finders.extract(record.answer.text, families)
         return self._finders.complete(_given_claims(record), record.answer.text, families)
 
-    def _locate(self, piece: records.Evidence, folder: Path | None) -> EvidenceFile:
-        path, sha256 = self._read(piece, folder)
+    def _locate(self, piece: records.Evidence, folder: Path | None, project: str) -> EvidenceFile:
+        path, sha256 = self._read(piece, folder, project)
         if piece.sha256 is not None and piece.sha256 != sha256:
             raise EvidenceAltered(piece.id, sha256, piece.sha256)
         return EvidenceFile(piece.id, piece.media_type, path.absolute(), sha256, piece.role, piece.title, piece.metadata)
 
-    def _read(self, piece: records.Evidence, folder: Path | None) -> tuple[Path, str]:
+    def _read(self, piece: records.Evidence, folder: Path | None, project: str) -> tuple[Path, str]:
         if piece.content is not None:
             path = self._cache.add(piece.content_bytes())
             return path, path.name
@@ -157,7 +161,7 @@ class CaseBuilder:
         if uri.startswith("sha256:"):
             if self._store is None:
                 raise EvidenceMissing(uri[7:])
-            return self._store.local_path(uri[7:]), uri[7:]
+            return self._store.of(project).local_path(uri[7:]), uri[7:]
         if uri.startswith("file:"):
             path = self._file(piece.id, uri, folder)
             with path.open("rb") as stream:

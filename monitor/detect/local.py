@@ -16,6 +16,7 @@ from monitor.detect.child import Child, WorkerDied
 from monitor.detect.costs import RISKS, urgency
 from monitor.detect.engine import DetectorReport, Finished, WorkItem, outcome_of
 from monitor.detect.wire import Broken, Judge, Judged, Judgement, Loaded, Ready, ToService, Unavailable, WorkerConfig, pack
+from monitor.records import DEFAULT_PROJECT
 
 # Once in its batch, then alone, twice at most.
 MAX_ATTEMPTS = 3
@@ -86,7 +87,12 @@ class LocalEngine:
         self._fill_seats()
 
     def submit(self, detector: str, items: Sequence[WorkItem], folder: str | None = None) -> None:
-        self._queue.append(self._task(detector, tuple(items), folder))
+        by_project: dict[str, list[WorkItem]] = {}
+        for item in items:
+            by_project.setdefault(item.project, []).append(item)
+        # A worker opens the evidence of one project at a time. Without items there is one batch that only loads.
+        for batch in by_project.values() or [[]]:
+            self._queue.append(self._task(detector, tuple(batch), folder))
 
     def _task(self, detector: str, items: tuple[WorkItem, ...], folder: str | None, attempt: int = 1) -> _Task:
         self._numbers += 1
@@ -142,7 +148,9 @@ class LocalEngine:
             return
         try:
             records = tuple(item.record for item in task.items)
-            raw = pack(Judge(task.number, task.detector, records, task.folder, tuple(item.neighbours for item in task.items)))
+            neighbours = tuple(item.neighbours for item in task.items)
+            project = task.items[0].project if task.items else DEFAULT_PROJECT
+            raw = pack(Judge(task.number, task.detector, records, task.folder, neighbours, project))
         except (OverflowError, ValueError, TypeError, msgspec.MsgspecError) as error:
             # An integer that no format carries, half a surrogate pair: found alone, it is this record's fault.
             self._retry(task, f"cannot be sent to a worker ({error})")

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeState
-from monitor.records import Evidence, ResponseRecord
+from monitor.records import DEFAULT_PROJECT, Evidence, ResponseRecord
 from monitor.settings import Settings
 
 # Modules with ``CATALOGUE`` and ``create``, and with ``extract`` and ``complete``. Tests name their own.
@@ -94,7 +94,7 @@ class Configure(msgspec.Struct, frozen=True, tag=True):
 
 
 class Judge(msgspec.Struct, frozen=True, tag=True):
-    """A micro-batch for one detector; without records it only loads the detector. ``folder`` is a corpus's.
+    """A micro-batch of one project for one detector; without records it only loads the detector. ``folder`` is a corpus's.
 
     ``neighbours`` are sources of other responses, a tuple a record, or nothing at all.
     """
@@ -104,6 +104,7 @@ class Judge(msgspec.Struct, frozen=True, tag=True):
     records: tuple[ResponseRecord, ...]
     folder: str | None = None
     neighbours: tuple[tuple[Evidence, ...], ...] = ()
+    project: str = DEFAULT_PROJECT
 
 
 class Stop(msgspec.Struct, frozen=True, tag=True):

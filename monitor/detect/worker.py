@@ -61,7 +61,7 @@ def _answer(bench: Bench, task: Judge, connection: Connection) -> bytes:
     try:
         _load(bench, task.detector, connection)
         folder = None if task.folder is None else Path(task.folder)
-        judgements = bench.judge(task.detector, task.records, folder, task.neighbours) if task.records else []
+        judgements = bench.judge(task.detector, task.records, folder, task.neighbours, task.project) if task.records else []
         return pack(Judged(task.number, tuple(judgements)))
     except DetectorUnavailable as error:
         return pack(Unavailable(task.number, task.detector, str(error)))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
+from urllib.parse import quote
 
 import fsspec.core
 import msgspec
@@ -13,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from monitor.errors import EvidenceMissing, EvidenceRefused, RecordInvalid, SettingsInvalid, StorageUnavailable
 from monitor.evidence.blobs import INCOMING, BlobCache, Incoming, blob_name, sweep_incoming
-from monitor.records import Evidence, ResponseRecord
+from monitor.records import DEFAULT_PROJECT, Evidence, ResponseRecord
 
 # Text this short stays in the record: a blob a line would cost more than it saves.
 INLINE_TEXT_BYTES = 4096
@@ -55,6 +56,21 @@ class EvidenceStore:
         self._cache = BlobCache(cache_dir / "blobs", _CACHED_BLOBS * max_bytes)
         self._incoming = (self._folder or cache_dir) / INCOMING
         sweep_incoming(self._incoming)
+        self._projects: dict[str, EvidenceStore] = {}
+
+    def of(self, project: str) -> EvidenceStore:
+        """The store of one project, which sees no other's blobs: knowing a hash must not open what somebody else uploaded.
+
+        The default project has the root itself, every other one a folder below ``projects/``.
+        """
+        if project == DEFAULT_PROJECT:
+            return self
+        if (known := self._projects.get(project)) is None:
+            # A name made only of dots would climb; quoting leaves no slash, and the prefix leaves no such name.
+            name = f"p-{quote(project, safe='')}"
+            known = EvidenceStore(f"{self.url.rstrip('/')}/projects/{name}", self.max_bytes, self.cache_dir / "projects" / name)
+            self._projects[project] = known
+        return known
 
     def put(self, source: bytes | BinaryIO | Iterable[bytes], sha256: str | None = None) -> StoredBlob:
         """Store the bytes durably and return their hash.

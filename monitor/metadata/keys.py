@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, cast, get_args
 
 import msgspec
@@ -28,7 +28,6 @@ Role = Literal["ingest", "viewer", "reviewer", "operator", "admin"]
 # In rising order: each role may do what the ones before it may.
 ROLES: tuple[Role, ...] = get_args(Role)
 PREFIX = "gw_"
-DEFAULT_PROJECT = "default"
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +104,26 @@ class ApiKeys:
             record = _record(row)
             add_entry(session, project, now, actor, "key.create", f"key:{record.id}", {"name": name, "role": role})
         return record, secret
+
+    def rotate(self, project: str, key_id: str, now: datetime, grace: timedelta, actor: str = "local") -> tuple[KeyRecord, str]:
+        """A new key of the same name, role and lifetime; the old one ends after ``grace``.
+
+        Raises:
+            NotFound: this project has no such key.
+            RecordInvalid: it has ended already.
+        """
+        old = next((key for key in self.list(project) if key.id == key_id), None)
+        if old is None:
+            raise NotFound("key", key_id)
+        if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+            raise RecordInvalid("key", f"{key_id} has ended already", "Create a new one")
+        lifetime = None if old.expires_at is None else old.expires_at - old.created_at
+        made = self.create(project, old.name, old.role, now, expires_at=None if lifetime is None else now + lifetime, actor=actor)
+        ends = min(now + grace, old.expires_at or now + grace)
+        with self._database.session() as session:
+            changed_rows(session, update(ApiKey).where(ApiKey.id == key_id).values(expires_at=ends))
+            add_entry(session, project, now, actor, "key.rotate", f"key:{key_id}", {"successor": made[0].id, "ends": ends.isoformat()})
+        return made
 
     def verify(self, secret: str, now: datetime) -> KeyRecord | None:
         """The key this secret belongs to, or None when it is unknown, expired or revoked."""

@@ -263,3 +263,24 @@ class QueuedCheck(Table):
         Index("ix_queued_checks_state_created", "state", "created_at"),
         Index("ix_queued_checks_callback_next", "callback_state", "next_attempt_at"),
     )
+
+
+class ProjectLimits(Table):
+    """What a project may send; null = no limit."""
+
+    __tablename__ = "project_limits"
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    responses_per_minute: Mapped[int | None] = mapped_column(Integer)
+    responses_per_day: Mapped[int | None] = mapped_column(BigInteger)
+    evidence_bytes_per_day: Mapped[int | None] = mapped_column(BigInteger)
+    updated_at: Mapped[datetime]
+
+
+class ProjectUsage(Table):
+    """What a project has sent on one UTC day (``YYYY-MM-DD``)."""
+
+    __tablename__ = "project_usage"
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    responses: Mapped[int] = mapped_column(BigInteger)
+    evidence_bytes: Mapped[int] = mapped_column(BigInteger)

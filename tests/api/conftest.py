@@ -21,6 +21,7 @@ from monitor.evidence import EvidenceStore
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, QualityProblem
 from monitor.ingest import Ingest
 from monitor.jobs.runner import JobStatus
+from monitor.limits import Limits
 from monitor.metadata.database import Database
 from monitor.otlp.traces import Traces
 from monitor.records import Answer, Claim, Evidence, ResponseRecord, Stage, Usage
@@ -266,6 +267,7 @@ class Api:
             spool=cast(Any, self.spool),
             evidence=self.evidence,
             ingest=self.ingest,
+            limits=Limits(database, clock),
             traces=Traces(cast(Any, self.spool), self.ingest, 60.0, lambda *_: None),
             desk=self.desk,
             queued_checks=self.queued_checks,

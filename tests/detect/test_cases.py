@@ -171,3 +171,11 @@ def test_the_digest_follows_the_options_that_change_verdicts(config: WorkerConfi
     real = msgspec.structs.replace(config, catalogue="detectors.catalogue", claims="detectors.claims")
     assert source_digest(real) == source_digest(msgspec.structs.replace(real, threads=2))
     assert source_digest(real) != source_digest(msgspec.structs.replace(real, object_model="other.onnx"))
+
+
+def test_a_project_is_judged_by_its_own_blobs_only(builder: CaseBuilder, store: EvidenceStore) -> None:
+    kept = store.of("a").put(b"the page of a")
+    about = record("r", "words", evidence=(text(uri=f"sha256:{kept.sha256}"),))
+    assert builder.build(about, project="a").missing == ()
+    assert [piece.problem for piece in builder.build(about, project="b").missing]
+    assert [piece.problem for piece in builder.build(about).missing]

@@ -245,3 +245,12 @@ def test_a_worker_imports_no_database_and_no_web_server(package: str) -> None:
     script = f"import sys, monitor.detect.worker; sys.exit({package!r} in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == 0
+
+
+def test_a_batch_of_several_projects_is_judged_project_by_project(make_engine: Callable[..., LocalEngine]) -> None:
+    engine = make_engine()
+    mixed = [WorkItem(project=project, record=record(f"{project}-{number}", "fine")) for number in range(2) for project in ("a", "b")]
+    engine.submit("keyword", mixed)
+    found = collect(engine, 4)
+    assert sorted(tuple({item.project for item in one.items}) for one in found) == [("a",), ("b",)]
+    assert {outcome.state for one in found for outcome in one.outcomes} == {"judged"}
