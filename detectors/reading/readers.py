@@ -33,7 +33,7 @@ _TOGETHER = 4
 # What the second reader sees around a line, as a share of its height.
 _MARGIN = 0.15
 # Changes when a page is prepared or put together another way.
-_PREPARATION = "level-2"
+_PREPARATION = "level-3"
 
 
 class ReadingCache:

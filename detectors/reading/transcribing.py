@@ -14,7 +14,7 @@ import numpy as np
 
 from detectors.contract import Region
 from detectors.reading.lines import Corner, Line
-from detectors.reading.restoring import refocused, relit
+from detectors.reading.restoring import SIGMA_TRIALS, relit, softness, unblurred
 from detectors.reading.spotting import Pixels, Quads, TextSpotter, piece_at, sides
 from detectors.reading.straightening import level_regions, levelled, slope_plane
 
@@ -53,10 +53,9 @@ class Transcriber:
         lines = []
         for (number, _), view, read in zip(pages, views, texts, strict=True):
             found = self._upright(view, read, number)
-            soft = refocused(view.pixels)
-            if soft is not None:
-                again = self._view(soft)
-                found = _surer(found, self._upright(again, self._recognised([again])[0], number))
+            sharp = self._sharpened(view)
+            if sharp is not None:
+                found = _surer(found, self._upright(sharp, self._recognised([sharp])[0], number))
             lines.append(found)
         return lines
 
@@ -77,6 +76,24 @@ class Transcriber:
         level, back = levelled(pixels, float(plane[0]))
         found = self._spotter.find(level)
         return np.asarray(found @ back[:, :2].T + back[:, 2], np.float32)
+
+    def _sharpened(self, view: View) -> View | None:
+        """A soft page made sharp, by the width of blur with which its longest lines read surest; None where it is sharp."""
+        import cv2
+
+        sigma = softness(view.pixels)
+        if sigma is None:
+            return None
+        grey = cv2.cvtColor(view.pixels, cv2.COLOR_RGB2GRAY)
+        trials = [unblurred(grey, trial * sigma) for trial in SIGMA_TRIALS]
+        middle = len(trials) // 2
+        quads = self._found_level(trials[middle], self._spotter.find(trials[middle]))
+        longest = quads[np.argsort(-sides(quads)[0])[:_TRIED]]
+        sure = [_mean_confidence(self._spotter.recognise([piece_at(page, quad) for quad in longest])) for page in trials]
+        best = int(np.argmax(sure))
+        if best != middle:
+            quads = self._found_level(trials[best], self._spotter.find(trials[best]))
+        return View(trials[best], view.turns, quads)
 
     def _recognised(self, views: Iterable[View]) -> list[list[tuple[str, float]]]:
         """Text and confidence of every line of every view; all lines go to the recogniser together."""
