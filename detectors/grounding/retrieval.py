@@ -23,6 +23,8 @@ KEPT = 6
 # Above this many passages only those with the rarest shared words are encoded.
 _MOST_ENCODED = 48
 _KEPT_SOURCES = 128
+# Passages that say what a source as a whole is about.
+_MOST_AVERAGED = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Retriever:
 
     def __init__(self, encoder: Encoder | None) -> None:
         self._encoder = encoder
-        self._indexes: OrderedDict[tuple[str, ...], Indexed] = OrderedDict()
+        self._indexes: OrderedDict[tuple[tuple[str, str], ...], Indexed] = OrderedDict()
         self._encodings: OrderedDict[str, dict[int, Encoded]] = OrderedDict()
 
     def prepare(self, sources: Sequence[Source]) -> None:
@@ -69,18 +71,31 @@ class Retriever:
             self._remember(source.sha256, {number: next(found) for number in range(len(source.passages))})
 
     def mean(self, sources: Sequence[Source]) -> Vectors | None:
-        """Unit vector of the mean over the encoded passages; None without an encoder or passages."""
-        self.prepare(sources)
-        known = [encoded.sentence for source in sources for encoded in self._encodings.get(source.sha256, {}).values()]
+        """Unit vector of the mean over their passages, of long sources over evenly spaced ones; None without an encoder or passages."""
+        if self._encoder is None:
+            return None
+        known = [encoded.sentence for source in sources for encoded in self._spaced(self._encoder, source)]
         if not known:
             return None
         total = np.asarray(known).mean(axis=0)
         return np.asarray(total / max(1e-9, float(np.linalg.norm(total))), np.float32)
 
+    def _spaced(self, encoder: Encoder, source: Source) -> list[Encoded]:
+        """Up to :data:`_MOST_AVERAGED` passages of a source, whatever other claims had encoded of it."""
+        count = len(source.passages)
+        chosen = sorted({int(number) for number in np.linspace(0, count - 1, min(count, _MOST_AVERAGED))}) if count else []
+        known = self._encodings.get(source.sha256, {}) if source.sha256 else {}
+        missing = [number for number in chosen if number not in known]
+        if missing:
+            known = {**known, **dict(zip(missing, encoder.encode([source.passages[number].text for number in missing]), strict=True))}
+            self._remember(source.sha256, known)
+        return [known[number] for number in chosen]
+
     def index(self, sources: Sequence[Source]) -> Indexed:
         """The joint index of some sources."""
-        key = tuple(source.sha256 for source in sources)
-        if key in self._indexes and all(key):
+        # Places name the evidence: the same text under another id has an index of its own.
+        key = tuple((source.evidence, source.sha256) for source in sources)
+        if key in self._indexes and all(source.sha256 for source in sources):
             self._indexes.move_to_end(key)
             return self._indexes[key]
         built = _indexed(sources)

@@ -52,6 +52,14 @@ def test_a_cited_source_that_does_not_say_it_is_flagged(detector: CitationMismat
     assert "'b', cited for it, does not bear it out" in found.explanation
 
 
+def test_a_number_the_cited_source_gives_otherwise_is_flagged_however_alike_the_rest_is(detector: CitationMismatch, tmp_path: Path) -> None:
+    right = "A bakery in Osterby has sold 4,200 loaves to hikers since May [1]."
+    for answer, verdict in ((right, "supported"), (right.replace("4,200", "4,700"), "hallucinated")):
+        (found,) = findings(detector, case(tmp_path, answer, {"a": BAKERY}))
+        assert found.verdict == verdict
+    assert "the number '4,700' is not there (it says '4,200')" in found.explanation
+
+
 def test_sources_cited_together_may_support_together(detector: CitationMismatch, tmp_path: Path) -> None:
     answer = "The harbour of Lindvik was closed on Tuesday, and Marit Halvorsen plans to open a second shop [1, 2]."
     (found,) = findings(detector, case(tmp_path, answer, {"a": HARBOUR, "b": BAKERY}))
@@ -181,3 +189,10 @@ def test_spans_of_findings_hold_in_what_was_sent(detector: CitationMismatch, tmp
     assert found.place is not None
     assert found.place.span is not None
     assert f"<p>{BAKERY}</p>"[slice(*found.place.span)] == "Its owner, Marit Halvorsen, plans to open a second shop."
+
+
+def test_the_same_text_under_another_id_is_named_by_that_id(detector: CitationMismatch, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (found,) = findings(detector, case(tmp_path, "Two dock workers were taken to hospital [1].", {name: HARBOUR}))
+        assert found.place is not None
+        assert found.place.evidence == name
