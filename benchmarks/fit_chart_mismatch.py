@@ -10,13 +10,16 @@ threshold are all fitted without the fold they are measured on.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 from sklearn.metrics import roc_auc_score
@@ -41,17 +44,28 @@ PENALTY = 5.0
 AGAINST = frozenset(
     [
         *("absent", "absent_share", "derived", "rounded", "no_bond", "rival", "unheld", "stray", "pointed_gap", "duplicate"),
-        *("words_missing", "names_missing", "years_unknown", "extreme", "extreme_label", "from_to", "series", "majority"),
+        *(
+            "words_missing",
+            "names_missing",
+            "years_unknown",
+            "extreme",
+            "extreme_label",
+            "from_to",
+            "series",
+            "compare",
+            "denied",
+            "majority",
+        ),
     ]
 )
 FOR = frozenset(["mean_margin", "mean_bond", "coherent", "borne_out"])
 # Contradictions too rare in the corpus to be learned from it (a handful each): the least they weigh, in log odds a contradiction.
-AT_LEAST = {"from_to": 2.5, "series": 1.5, "extreme": 0.4, "majority": 0.6}
+AT_LEAST = {"from_to": 2.5, "series": 1.5, "compare": 1.0, "denied": 2.0, "extreme": 0.4, "majority": 0.6}
 GROUPS = {
     "numbers": ("number", "values", "absent", "absent_share", "derived", "measured", "rounded", "pointed_gap", "duplicate", "counts"),
     "binding": ("mean_margin", "mean_bond", "no_bond", "rival", "unheld", "stray", "coherent"),
     "words": ("words", "words_missing", "names_missing", "years_unknown"),
-    "moves": ("extreme", "extreme_label", "from_to", "series", "majority", "borne_out"),
+    "moves": ("extreme", "extreme_label", "from_to", "series", "compare", "denied", "majority", "borne_out"),
     "chart": ("cells", "few_cells"),
 }
 
@@ -103,15 +117,30 @@ class KeptReader:
             kept = json.loads(path.read_text(encoding="utf-8"))
             lines = tuple(Line(text, confidence, tuple(region), page) for text, confidence, region, page in kept["lines"])
             return Reading(lines, kept["reader"], kept["pages"], kept["complete"])
-        if not self._loaded:
-            self._reader.load()
-            self._loaded = True
+        self._load()
         reading = self._reader.read(evidence)
         READINGS.clear()
         kept = {"reader": reading.reader, "pages": reading.pages, "complete": reading.complete}
-        rows = [[line.text, line.confidence, line.region, line.page] for line in reading.lines]
-        path.write_text(json.dumps(kept | {"lines": rows}), encoding="utf-8")
+        path.write_text(json.dumps(kept | {"lines": _rows(reading.lines)}), encoding="utf-8")
         return reading
+
+    def lines_of(self, image: Image.Image, page: int = 1) -> list[Line]:
+        """The lines of one picture, from the folder where they are there."""
+        path = self._folder / f"{hashlib.sha256(image.tobytes()).hexdigest()}.lines.json"
+        if not path.exists():
+            self._load()
+            path.write_text(json.dumps(_rows(self._reader.lines_of(image, page))), encoding="utf-8")
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return [Line(text, confidence, tuple(region), number) for text, confidence, region, number in kept]
+
+    def _load(self) -> None:
+        if not self._loaded:
+            self._reader.load()
+            self._loaded = True
+
+
+def _rows(lines: Iterable[Line]) -> list[list[Any]]:
+    return [[line.text, line.confidence, line.region, line.page] for line in lines]
 
 
 def fit_model(features: Floats, wrong: NDArray[np.bool_], used: tuple[str, ...] = FEATURES) -> Floats:

@@ -24,7 +24,7 @@ class ChartMismatch(Detector):
     """
 
     name: ClassVar[str] = "chart_mismatch"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "2.0.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"trend"})
     families: ClassVar[frozenset[str]] = frozenset({"image", "pdf"})
     seconds_per_case: ClassVar[float] = 1.6
@@ -67,7 +67,7 @@ class ChartMismatch(Detector):
 
     def sheet(self, evidence: EvidenceFile) -> Sheet | str:
         """The first chart of the evidence, or why there is none. Raises EvidenceUnreadable."""
-        return sheet_of(evidence, self._reader.read(evidence))
+        return sheet_of(evidence, self._reader.read(evidence), self._reader)
 
     def inspect(self, claim: Claim, sheet: Sheet) -> Inspection | None:
         """A claim against a chart: what the model is fitted on. None where nothing in it can be looked up."""

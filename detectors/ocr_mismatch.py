@@ -91,7 +91,7 @@ class OcrMismatch(Detector):
                 unreadable.append(error)
         if not readings:
             raise unreadable[0]
-        left = _left_to_charts(case, readings)
+        left = _left_to_charts(case, readings, self._fast)
         return [not_checked(claim, LEFT) if claim.id in left else self._judged(case, claim, readings, unreadable) for claim in claims]
 
     def raw_score(self, claim: Claim, evidence: EvidenceFile) -> float | None:
@@ -189,14 +189,15 @@ def _cited(claim: Claim, readings: list[tuple[EvidenceFile, Reading]]) -> list[t
     return [(evidence, reading) for evidence, reading in readings if evidence.id in cited] or readings
 
 
-def _left_to_charts(case: Case, readings: Sequence[tuple[EvidenceFile, Reading]]) -> set[str]:
+def _left_to_charts(case: Case, readings: Sequence[tuple[EvidenceFile, Reading]], reader: FastReader) -> set[str]:
     """The values and names that are part of a statement about a chart in the evidence; words in quotes stay with this detector.
 
     On charts values are rounded, reckoned and measured off marks, and labels paraphrased: that they are not printed so says little
     (measured: benchmarks/TUNING.md).
     """
     inside = _in_statements(case)
-    return inside if inside and not all(isinstance(sheet_of(evidence, reading), str) for evidence, reading in readings) else set()
+    charts = inside and not all(isinstance(sheet_of(evidence, reading, reader), str) for evidence, reading in readings)
+    return inside if charts else set()
 
 
 def _in_statements(case: Case) -> set[str]:

@@ -14,7 +14,7 @@ from detectors.reading.lines import Line
 
 # Ticks of one axis line up to within this share of the picture, and their values to within this share of their range.
 _ALIGNED, _LINEAR = 0.018, 0.02
-_FEW, _MOST_TICKS = 3, 40
+_FEW, _MOST_TICKS, _MOST_OF = 3, 40, 0.6
 
 
 def value_axis(numbers: Sequence[Number], labels: Sequence[Line]) -> tuple[Axis, tuple[Number, ...]] | None:
@@ -23,19 +23,34 @@ def value_axis(numbers: Sequence[Number], labels: Sequence[Line]) -> tuple[Axis,
     best: tuple[Axis, tuple[Number, ...]] | None = None
     for vertical in (True, False):
         for group in _aligned(bare, vertical):
-            found = _fit([(_along(number.region, vertical), number.value * number.factor, number) for number in group])
+            places = [(_along(number.region, vertical), number.value * number.factor, number) for number in group]
+            found, log = _fit(places), False
+            if found is None or len(found[3]) <= len(places) / 2:
+                decades = _fit([(at, float(np.log10(value)), number) for at, value, number in places if value > 0])
+                if decades is not None and _in_decades(decades[3], len(places)):
+                    found, log = decades, True
             if found is None:
                 continue
             scale, offset, residual, ticks = found
+            # In a table of printed values some always fall on a line.
+            if len(ticks) < _MOST_OF * len(group):
+                continue
             if len(ticks) < _FEW + 2 and _labelled(ticks, labels, vertical):
                 continue
             # Values rise upwards and to the right; anything else is a coincidence of printed values.
-            if (scale > 0) == vertical or not _stepped(ticks, vertical):
+            if (scale > 0) == vertical or not (log or _stepped(ticks, vertical)):
                 continue
             if best is None or len(ticks) > len(best[1]):
                 points = tuple((_along(tick.region, vertical), tick.value * tick.factor) for tick in ticks)
-                best = (Axis(vertical, scale, offset, residual, points, tuple(tick.line for tick in ticks)), tuple(ticks))
+                best = (Axis(vertical, scale, offset, residual, points, tuple(tick.line for tick in ticks), log=log), tuple(ticks))
     return best
+
+
+def _in_decades(ticks: Sequence[Number], among: int) -> bool:
+    """Whether ticks are those of a logarithmic axis: most of their column, over two decades or more, each a round number."""
+    values = [tick.value * tick.factor for tick in ticks]
+    rounds = all(f"{value:.6g}".replace(".", "").strip("0").split("e")[0] in ("1", "2", "3", "5") for value in values)
+    return rounds and max(values) / min(values) >= 99.0 and len(ticks) >= max(_FEW, 0.7 * among)
 
 
 def year_axis(years: Sequence[Year]) -> Axis | None:
@@ -116,6 +131,9 @@ def _stepped(ticks: Sequence[Number], vertical: bool) -> bool:
     steps = np.diff(values)
     smallest = float(steps.min())
     if smallest <= 0 or np.abs(steps / smallest - np.round(steps / smallest)).max() > 0.06:
+        return False
+    # A tick or two may not have been read; most have.
+    if float((steps < 1.5 * smallest).mean()) < 0.5:
         return False
     digits = f"{smallest:.6g}".replace(".", "").strip("0")
     round_step = digits in {"1", "2", "5", "25", "3", "4", "6", "15", "75", "12", "125", "8", "35", "45", "7", "9"}

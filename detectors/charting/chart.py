@@ -5,6 +5,7 @@ Places are fractions of the picture (:data:`~detectors.contract.Region`); values
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from detectors.contract import Region
@@ -65,6 +66,7 @@ class Axis:
     """A calibrated axis: ``value = scale * position + offset``, position along y (``vertical``) or x, in fractions of the picture.
 
     ``residual`` is the root mean square error of the ticks in axis units; ``ticks`` their (position, value); ``years`` for a time axis.
+    On a ``log`` axis scale, offset and residual are those of the decimal logarithm.
     """
 
     vertical: bool
@@ -74,14 +76,30 @@ class Axis:
     ticks: tuple[tuple[float, float], ...]
     lines: tuple[Line, ...]
     years: bool = False
+    log: bool = False
 
     def at(self, position: float) -> float:
         """The value at a position."""
-        return self.scale * position + self.offset
+        found = self.scale * position + self.offset
+        return float(10.0 ** min(300.0, found)) if self.log else found
 
     def where(self, value: float) -> float:
-        """The position of a value."""
+        """The position of a value; NaN for what a logarithmic axis cannot show."""
+        if self.log:
+            value = math.log10(value) if value > 0 else math.nan
         return (value - self.offset) / self.scale
+
+    def slack(self, value: float, shift: float) -> float:
+        """How far a value may be off when its position may be off by ``shift``, the error of the axis included."""
+        off = abs(self.scale) * shift + self.residual
+        return abs(value) * (10.0**off - 1.0) if self.log else off
+
+    def by_eye(self, value: float, share: float) -> float:
+        """What this share of the length of the axis is worth at a value."""
+        if not self.log:
+            return share * self.span
+        values = [tick for _, tick in self.ticks]
+        return abs(value) * float((max(values) / min(values)) ** share - 1.0)
 
     @property
     def span(self) -> float:

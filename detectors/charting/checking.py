@@ -1,12 +1,10 @@
-"""Holds each number, year, trend and extreme of a sentence against a chart."""
+"""Holds each number, year and extreme of a sentence against a chart."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from detectors.charting.association import Association
 from detectors.charting.chart import Cell, Chart
@@ -23,12 +21,6 @@ _EPS = 1e-9
 _FIRM = 0.5
 # A cell whose labels weigh less than this together is not tied to any.
 _TIED = 0.85
-_WHOLE = re.compile(
-    r"\b(?:over\s+(?:time|the\s+(?:years|period|decades?))|overall|steadily|trends?|throughout|generally"
-    r"|consistent(?:ly)?|continu\w+|across\s+the\s+years|gradually)\b",
-    re.IGNORECASE,
-)
-_STEP = re.compile(r"\b(?:from|between)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +63,10 @@ def agrees(stated: Stated, cell: Cell, chart: Chart) -> str | None:
         gap = abs(cell.value - number)
         step = 10.0**-stated.decimals * (number / stated.value if stated.value else 1.0)
         if cell.measured:
-            span = chart.value_axis.span if chart.value_axis else abs(cell.value)
-            by_eye = _BY_EYE + (_BY_EYE_HEDGED if stated.approx else 0.0)
-            if gap <= cell.uncertainty + by_eye * span:
+            share = _BY_EYE + (_BY_EYE_HEDGED if stated.approx else 0.0)
+            # Slices of a pie are shares of a hundred.
+            by_eye = chart.value_axis.by_eye(cell.value, share) if chart.value_axis else 100 * share
+            if gap <= cell.uncertainty + by_eye:
                 best = best or "measured"
             continue
         if gap < 1e-6 * max(1.0, abs(number)):
@@ -227,6 +220,9 @@ def groups_of(cell: Cell, chart: Chart) -> list[list[Cell]]:
         found.append([other for other in cells if any(item.text == context.text for item in other.contexts)])
     if cell.colour is not None:
         found.append([other for other in cells if other.colour is not None and distance(other.colour, cell.colour) < SAME])
+    if cell.measured:
+        # Where a bar's middle stands says nothing: its labels do.
+        return found
     x, y = cell.region[0] + cell.region[2] / 2, cell.region[1] + cell.region[3] / 2
     found.append([other for other in cells if abs(other.region[0] + other.region[2] / 2 - x) < 0.03])
     found.append([other for other in cells if abs(other.region[1] + other.region[3] / 2 - y) < 0.02])
@@ -245,68 +241,3 @@ def unknown_years(numbers: Sequence[Stated], chart: Chart) -> list[Stated]:
         for stated in numbers
         if stated.role == "year" and round(stated.value) not in printed and round(stated.value) % 100 not in short
     ]
-
-
-def stated_direction(text: str, checks: Sequence[NumberCheck], relations: Sequence[str]) -> int:
-    """1 where the sentence's own from-to numbers go the way its verb says, -1 where they go the other way, 0 where it has none."""
-    rise, fall = "rise" in relations, "fall" in relations
-    if rise == fall:
-        return 0
-    for one, other in pairwise(checks):
-        left = text[max(0, one.stated.span[0] - 40) : one.stated.span[0]]
-        between = text[one.stated.span[1] : other.stated.span[0]]
-        if _STEP.search(left) and re.search(r"\bto\b", between) and len(between) < 80 and one.stated.value != other.stated.value:
-            return 1 if (other.stated.value > one.stated.value) == rise else -1
-        if re.search(r"\b(?:up|down)\s+from\b", between) and one.stated.value != other.stated.value:
-            return 1 if (one.stated.value > other.stated.value) == bool(re.search(r"\bup\s+from", between)) else -1
-    return 0
-
-
-def series_direction(text: str, numbers: Sequence[Stated], relations: Sequence[str], association: Association) -> tuple[int, Cell | None]:
-    """1 where the series the words point to moves as they say, -1 where the other way, 0 where it cannot be seen; and its last cell.
-
-    Only between two stated years, or over the whole time where the sentence speaks of it: a *rise* may be of any part.
-    """
-    rise, fall = "rise" in relations, "fall" in relations
-    years = sorted({stated.value for stated in numbers if stated.role == "year"})
-    if rise == fall or "stable" in relations or not (len(years) >= 2 or (not years and _WHOLE.search(text))):
-        return 0, None
-    members = _pointed_series(text, association)
-    if years:
-        members = [cell for cell in members if cell.year and years[0] - 0.5 <= cell.year <= years[-1] + 0.5]
-        if not members or (members[0].year or 0) > years[0] + 0.5 or (members[-1].year or 0) < years[-1] - 0.5:
-            return 0, None
-    if len(members) < 2:
-        return 0, None
-    change = members[-1].value - members[0].value
-    scale = max(abs(cell.value) for cell in members) or 1.0
-    noise = members[0].uncertainty + members[-1].uncertainty + 0.05 * scale
-    if abs(change) <= noise or math.isnan(change):
-        return 0, members[-1]
-    return (1 if (change > 0) == rise else -1), members[-1]
-
-
-def _pointed_series(text: str, association: Association) -> list[Cell]:
-    """The dated cells of the one series the words point to, in time order; empty where several could be meant."""
-    strengths = association.strengths(association.nearness(text, 0, (), spread=True))
-    series: dict[tuple[object, ...], list[tuple[Cell, float]]] = {}
-    for cell, strength in zip(association.chart.cells, strengths, strict=True):
-        if cell.year:
-            series.setdefault(_series_key(cell), []).append((cell, strength))
-    ranked = sorted(
-        (
-            (sum(strength for _, strength in members) / len(members), [cell for cell, _ in members])
-            for members in series.values()
-            if len({cell.year for cell, _ in members}) >= 2
-        ),
-        key=lambda item: -item[0],
-    )
-    if not ranked or (len(ranked) > 1 and not ranked[0][0] > max(0.3, 1.3 * ranked[1][0])):
-        return []
-    return sorted(ranked[0][1], key=lambda cell: cell.year or 0)
-
-
-def _series_key(cell: Cell) -> tuple[object, ...]:
-    colour = tuple(round(part / 12) for part in cell.colour) if cell.colour else None
-    rows = tuple(sorted(context.text for context in cell.contexts if context.how in ("row", "own")))
-    return (cell.measured, colour or rows)

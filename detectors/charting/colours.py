@@ -13,6 +13,8 @@ from detectors.contract import Region
 Floats = NDArray[np.float32]
 # Lab distance up to which two patches are drawn in one colour, and from which ink differs from paper (about 2.3 is just visible).
 SAME, DIFFERENT = 9.0, 14.0
+# Cubes of colour are numbered in a grid of this side, its origin in the middle.
+_SIDE, _HALF = 64, 30
 # Greys between black print and white paper; marks may have them.
 _CHROMA, _DARK, _LIGHT = 10.0, 38.0, 93.0
 
@@ -26,12 +28,29 @@ def lab_of(image: Any) -> Floats:
     return found
 
 
+def codes_of(pixels: Floats, step: float) -> NDArray[np.int64]:
+    """A whole number for each pixel (n, 3), the same for all in one cube of Lab with that edge (at least 5)."""
+    keys = np.round(pixels / step).astype(np.int64) + _HALF
+    codes: NDArray[np.int64] = (keys[:, 0] * _SIDE + keys[:, 1]) * _SIDE + keys[:, 2]
+    return codes
+
+
+def commonest(pixels: Floats, step: float) -> list[tuple[Colour, int]]:
+    """The cubes of Lab some pixels (n, 3) lie in, as their centres, with how many lie there, most first."""
+    counts = np.bincount(codes_of(pixels, step)) if len(pixels) else np.zeros(0, np.int64)
+    found = np.flatnonzero(counts)
+    places = found[np.argsort(-counts[found], kind="stable")]
+    centres = np.stack([places // _SIDE**2, places // _SIDE % _SIDE, places % _SIDE], axis=1) - _HALF
+    return [
+        ((float(L) * step, float(a) * step, float(b) * step), int(counts[code])) for (L, a, b), code in zip(centres, places, strict=True)
+    ]
+
+
 def mode(pixels: Floats) -> tuple[Colour, float] | None:
     """The commonest colour of some pixels (n, 3) and its share; None without pixels."""
     if len(pixels) == 0:
         return None
-    keys = np.round(pixels / 6.0).astype(np.int64)
-    codes = (keys[:, 0] * 1000 + keys[:, 1] + 50) * 1000 + keys[:, 2] + 50
+    codes = codes_of(pixels, 6.0)
     values, counts = np.unique(codes, return_counts=True)
     chosen = pixels[codes == values[counts.argmax()]].mean(axis=0)
     return (float(chosen[0]), float(chosen[1]), float(chosen[2])), float(counts.max() / len(pixels))

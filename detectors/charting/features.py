@@ -12,11 +12,11 @@ from detectors.charting.checking import (
     NumberCheck,
     check_numbers,
     is_extreme,
-    series_direction,
-    stated_direction,
     unknown_years,
     wanted_extreme,
 )
+from detectors.charting.comparisons import Comparison, compared
+from detectors.charting.directions import series_direction, stated_direction
 from detectors.charting.words import Vocabulary, located, words
 from detectors.claims.charts import Stated
 from detectors.contract import Claim
@@ -25,9 +25,11 @@ from detectors.contract import Claim
 FEATURES = (
     "number", "values", "absent", "absent_share", "derived", "measured", "rounded", "mean_margin", "mean_bond", "no_bond", "rival",
     "unheld", "stray", "pointed_gap", "duplicate", "coherent", "words", "words_missing", "names_missing", "years_unknown", "counts",
-    "extreme", "extreme_label", "from_to", "series", "majority", "borne_out", "cells", "few_cells",
+    "extreme", "extreme_label", "from_to", "series", "compare", "denied", "majority", "borne_out", "cells", "few_cells",
 )  # fmt: skip
 
+# From this strength on, and this much over that of the stated value, words point to one measured mark and no other.
+_POINTED, _BEYOND = 0.6, 1.2
 # Below this margin the words point to another value than the stated one.
 STRAY = -0.15
 
@@ -44,6 +46,7 @@ class Inspection:
     series: int
     series_cell: Cell | None
     extreme_cell: Cell | None
+    comparison: Comparison | None
 
     def __getitem__(self, name: str) -> float:
         return self.values[FEATURES.index(name)]
@@ -63,6 +66,7 @@ def inspect(claim: Claim, chart: Chart, association: Association, vocabulary: Vo
     direction = stated_direction(text, checks, relations)
     series, series_cell = series_direction(text, numbers, relations, association)
     label_extreme, extreme_cell = _label_extreme(text, checks, relations, association)
+    comparison = compared(text, association)
     found = _numbers(checks) | _words(facts["labels"], stems, missing, vocabulary)
     # Contradictions and confirmations apart: a direction that fits says far less than one that does not.
     moves = {
@@ -70,9 +74,15 @@ def inspect(claim: Claim, chart: Chart, association: Association, vocabulary: Vo
         "extreme_label": -label_extreme,
         "from_to": -direction,
         "series": -series,
+        "compare": -comparison.holds if comparison else 0,
         "majority": _majority(checks, relations, text),
     }
     found |= {name: max(0.0, float(against)) for name, against in moves.items()}
+    seen = [(label_extreme, extreme_cell), (series, series_cell), (comparison.holds, comparison.more) if comparison else (0, None)]
+    seen += [(check.extreme, check.cell) for check in checks]
+    found["denied"] = float(
+        any(_against(check) for check in checks) or any(way < 0 and cell is not None and cell.measured for way, cell in seen)
+    )
     found |= {
         "borne_out": float(any(against < 0 for against in moves.values())),
         "years_unknown": float(len(years)),
@@ -89,6 +99,7 @@ def inspect(claim: Claim, chart: Chart, association: Association, vocabulary: Vo
         series,
         series_cell,
         extreme_cell,
+        comparison,
     )
 
 
@@ -116,6 +127,12 @@ def _numbers(checks: list[NumberCheck]) -> dict[str, float]:
         "stray": max((min(1.5, check.rival) for check in held if check.margin < STRAY), default=0.0),
         "coherent": _coherence([check.cell for check in held if check.cell]),
     }
+
+
+def _against(check: NumberCheck) -> bool:
+    """Whether the words point to one measured mark, whose value is another: measured marks have all their labels, and no others."""
+    firm = check.pointed is not None and check.pointed.measured and check.rival >= _POINTED and check.rival > _BEYOND * check.bond
+    return firm and check.how in ("absent", "measured", "text")
 
 
 def _coherence(cells: list[Cell]) -> float:

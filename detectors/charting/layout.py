@@ -43,6 +43,9 @@ _FACTORS = {
     "t": 1e12,
     "trillion": 1e12,
 }
+# Ticks of a logarithmic axis as they are read: 10⁵, 10^4.
+_POWER = re.compile(r"^10\s?\^?\s?(?P<exponent>[⁻-]?[⁰¹²³⁴⁵⁶⁷⁸⁹]|(?<=\^)\d)$")
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _RANGE = re.compile(r"\d\s?[-–/]\s?\d|\d\s?[-–]$|\d\s?\+|\d\s+to\s+\d")
 # A label that ends in its value ("YouTube 73%") has at most this many words.
 _LABEL_WORDS = 7
@@ -111,6 +114,10 @@ def arrange(lines: Sequence[Line]) -> Layout:
 def numbers_of(line: Line) -> tuple[list[Number], Line | None]:
     """The values a line consists of or ends or begins with, and what is left of it as a label."""
     text = line.text.strip()
+    power = _POWER.match(text)
+    if power:
+        exponent = int(power["exponent"].translate(_SUPERSCRIPTS))
+        return [Number(10.0**exponent, text, line.region, line)], None
     matches = [match for match in _VALUE.finditer(text) if not _bound(match) and not _dated(match)]
     if not matches or _RANGE.search(text) or _DATE.match(text):
         return [], line

@@ -13,21 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.charting.chart import Axis, Colour
-from detectors.charting.colours import DIFFERENT, SAME, Floats, distance, marked
-from detectors.contract import Region
+from detectors.charting.colours import Floats
+from detectors.charting.series import series_in
+from detectors.contract import Interval, Region
 
 Mask = NDArray[np.bool_]
-# A colour is a series when it covers this share of the plot; at most so many are told apart.
-_SERIES_SHARE, _MOST_SERIES = 0.0025, 8
 # Pixels a mark's edge may be off by: blur and half a stroke.
 _EDGE_PX = 1.5
 # Columns of one mark around a position, as a share of the distance between positions.
 _BAR_REACH = 0.42
+# Columns to both sides of a year at which an area is measured: it ends with its last year.
+_AREA_REACH = 2.0
+# A line or area is one of the time axis when it is seen at so many positions.
+_FEWEST = 3
+UNNAMED = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What stands at ``position`` (index into the positions asked for) in ``colour``; ``shape`` is bar, line or area."""
+    """What stands at ``position`` (index of a position asked for, or :data:`UNNAMED`) in ``colour``; ``shape`` is bar, line or area."""
 
     position: int
     value: float
@@ -37,58 +41,79 @@ class Mark:
     shape: str
 
 
-def measure(lab: Floats, axis: Axis, positions: Sequence[float], texts: Sequence[Region], page: Colour) -> list[Mark]:
+def measure(
+    lab: Floats, axis: Axis, positions: Sequence[float], blanks: Sequence[Region], page: Colour, across: Interval | None = None
+) -> list[Mark]:
     """The marks at positions across the value axis (fractions of the picture), of every colour in the plot.
 
-    ``texts`` are regions of print, which are not marks. Empty where the axis or the positions give no plot.
+    ``blanks`` are regions of print and legend, which are no marks. ``across`` is where the plot begins and ends; bars in it that stand at
+    none of the positions are measured as well. Empty where the axis or the positions give no plot.
     """
     if len(positions) < 2 or len(axis.ticks) < 2:
         return []
     tall, wide = lab.shape[:2]
     lab = lab.copy()
-    for x, y, w, h in texts:
-        lab[int(y * tall) : int(np.ceil((y + h) * tall)), int(x * wide) : int(np.ceil((x + w) * wide))] = np.nan
+    for x, y, w, h in blanks:
+        lab[max(0, int(y * tall)) : int(np.ceil((y + h) * tall)), max(0, int(x * wide)) : int(np.ceil((x + w) * wide))] = np.nan
     turned = lab if axis.vertical else lab.transpose(1, 0, 2)
-    length, across = turned.shape[:2]
-    plot = _Plot(axis, length, across, positions)
+    plot = _Plot(axis, turned.shape[0], turned.shape[1], positions, across)
     window = turned[plot.top : plot.bottom, plot.left : plot.right]
     if window.shape[0] < 12 or window.shape[1] < 12:
         return []
-    marks: list[Mark] = []
-    for colour, mask in _series(window, page):
-        marks += plot.marks(mask, colour)
-    return marks
+    return [mark for colour, mask in series_in(window, page) for mark in plot.marks(mask, colour)]
 
 
 class _Plot:
     """The rectangle between the axes in pixels, value axis along rows."""
 
-    def __init__(self, axis: Axis, length: int, across: int, positions: Sequence[float]) -> None:
+    def __init__(self, axis: Axis, length: int, across: int, positions: Sequence[float], bounds: Interval | None) -> None:
         self.axis, self.length, self.across, self.positions = axis, length, across, positions
         ends = [position for position, _ in axis.ticks]
-        margin = 0.02 + (max(ends) - min(ends)) * 0.12
+        # Marks reach beyond the last tick read, but not by two steps.
+        margin = 0.02 + 1.3 * float(np.median(np.diff(sorted(ends))))
         self.top, self.bottom = max(0, int((min(ends) - margin) * length)), min(length, int((max(ends) + 0.012) * length) + 2)
         if not axis.vertical:
             self.top, self.bottom = max(0, int((min(ends) - 0.012) * length)), min(length, int((max(ends) + margin) * length))
         ordered = sorted(positions)
         steps = np.diff(ordered)
         self.step = float(np.median(steps)) if len(steps) else 0.1
-        self.left = max(0, int((ordered[0] - 0.6 * self.step) * across))
-        self.right = min(across, int(np.ceil((ordered[-1] + 0.6 * self.step) * across)) + 1)
-        self.pixel = abs(axis.scale) / length
+        low, high = ordered[0] - 0.6 * self.step, ordered[-1] + 0.6 * self.step
+        if bounds is not None:
+            low, high = min(low, bounds[0]), max(high, bounds[1])
+        self.left, self.right = max(0, int(low * across)), min(across, int(np.ceil(high * across)) + 1)
 
     def marks(self, mask: Mask, colour: Colour) -> list[Mark]:
-        """One mark a position where this colour has one there."""
+        """One mark a position where this colour has one there, and its bars at no position."""
         shape = self._shape(mask)
-        reach = max(1.0, _BAR_REACH * self.step * self.across) if shape == "bar" else 1.0
+        reach = max(1.0, _BAR_REACH * self.step * self.across) if shape == "bar" else _AREA_REACH
         found = []
         for index, position in enumerate(self.positions):
             centre = position * self.across - self.left
             low, high = max(0, round(centre - reach)), min(mask.shape[1], round(centre + reach) + 1)
-            extent = self._extent(mask[:, low:high], shape)
+            extent = self._extent(mask[:, low:high]) if shape != "line" else self._height(mask, round(centre))
             if extent is not None:
                 found.append(self._mark(index, position, extent, colour, shape))
-        return found if len(found) * 2 >= len(self.positions) or shape == "bar" else []
+        if shape == "bar":
+            return found + self._unnamed(mask, colour, len(found))
+        return found if len(found) >= min(_FEWEST, len(self.positions)) else []
+
+    def _unnamed(self, mask: Mask, colour: Colour, named: int) -> list[Mark]:
+        """Bars whose name was not read: runs of columns away from every position, as wide as bars are."""
+        if named == 0:
+            return []
+        columns = np.flatnonzero(mask.any(axis=0))
+        runs = [run for run in np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1) if len(run) >= 3]
+        centres = np.asarray(self.positions) * self.across - self.left
+        widths = [len(run) for run in runs if np.abs(centres - run.mean()).min() < _BAR_REACH * self.step * self.across]
+        usual = float(np.median(widths)) if widths else 0.0
+        found = []
+        for run in runs:
+            if not 0.6 * usual <= len(run) <= 1.6 * usual or np.abs(centres - run.mean()).min() < 0.6 * self.step * self.across:
+                continue
+            extent = self._extent(mask[:, run[0] : run[-1] + 1])
+            if extent is not None:
+                found.append(self._mark(UNNAMED, (run.mean() + self.left) / self.across, extent, colour, "bar"))
+        return found
 
     def _shape(self, mask: Mask) -> str:
         """Lines are thin; bars leave gaps between columns; what is thick and unbroken is an area."""
@@ -108,62 +133,46 @@ class _Plot:
         steps = np.abs(np.diff(tops))
         return float((steps == 0).mean()) > 0.9
 
-    def _extent(self, part: Mask, shape: str) -> tuple[float, float] | None:
-        """First and last row of the mark in some columns, or None."""
+    def _extent(self, part: Mask) -> tuple[float, float, float] | None:
+        """First and last row of the mark in some columns, and how many pixels they may be off; None without a mark."""
         columns = part.any(axis=0)
         if not columns.any():
             return None
-        if shape == "line":
-            rows = np.flatnonzero(part.any(axis=1))
-            return (float(rows.mean()), float(rows.mean())) if len(rows) and rows[-1] - rows[0] < 0.25 * part.shape[0] else None
         tops = part.argmax(axis=0)[columns]
         ends = part.shape[0] - part[::-1].argmax(axis=0)[columns]
         longest = ends - tops >= 0.6 * (ends - tops).max()
-        return (float(np.median(tops[longest])), float(np.median(ends[longest])))
+        return (float(np.median(tops[longest])), float(np.median(ends[longest])), _EDGE_PX)
 
-    def _mark(self, index: int, position: float, extent: tuple[float, float], colour: Colour, shape: str) -> Mark:
-        first, last = (row + self.top for row in extent)
-        at = [self.axis.at(row / self.length) for row in (first, last)]
-        zero = self.axis.where(0.0) * self.length
-        grows_up = self.axis.vertical
-        base, tip = (last, first) if grows_up else (first, last)
-        value = at[0] if shape == "line" or grows_up else at[1]
-        # A piece of a stacked bar, which does not begin at zero, is as large as it is long.
-        if shape != "line" and 0 <= zero <= self.length and abs(base - zero) > max(4.0, 0.02 * self.length) and self._touches(tip, zero):
-            value = abs(at[0] - at[1])
-        uncertainty = _EDGE_PX * self.pixel + self.axis.residual
+    def _height(self, mask: Mask, column: int) -> tuple[float, float, float] | None:
+        """The row of a line at a column or the one beside it; where it is steep a pixel to the side counts for more."""
+        near = [c for c in (column, column - 1, column + 1, column - 2, column + 2) if 0 <= c < mask.shape[1] and mask[:, c].any()]
+        if not near:
+            return None
+        middles = [float(np.flatnonzero(mask[:, c]).mean()) for c in near[:3]]
+        rows = np.flatnonzero(mask[:, near[0]])
+        # Two lines of one colour, or a rule across the plot: not one value.
+        if len(rows) < 0.5 * (rows[-1] - rows[0] + 1):
+            return None
+        return (middles[0] + 0.5, middles[0] + 0.5, _EDGE_PX + (max(middles) - min(middles)) / 2)
+
+    def _mark(self, index: int, position: float, extent: tuple[float, float, float], colour: Colour, shape: str) -> Mark:
+        first, last = extent[0] + self.top, extent[1] + self.top
+        value = self._value(first, last, shape)
+        uncertainty = self.axis.slack(value, extent[2] / self.length)
         half = max(0.4 * self.step, 2 / self.across) if shape == "bar" else 3 / self.across
         place = (position - half, min(first, last) / self.length, 2 * half, max(2.0, abs(last - first)) / self.length)
         region = place if self.axis.vertical else (place[1], place[0], place[3], place[2])
         clipped = tuple(min(1.0, max(0.0, side)) for side in region)
         return Mark(index, float(value), float(uncertainty), (clipped[0], clipped[1], clipped[2], clipped[3]), colour, shape)
 
-    def _touches(self, tip: float, zero: float) -> bool:
-        return abs(tip - zero) > 4.0
-
-
-def _series(window: Floats, page: Colour) -> list[tuple[Colour, Mask]]:
-    """The colours of the plot that can be marks, commonest first, each with the pixels of it."""
-    flat = window.reshape(-1, 3)
-    valid = ~np.isnan(flat[:, 0])
-    away = valid & (np.linalg.norm(np.nan_to_num(flat) - np.asarray(page, np.float32), axis=1) > DIFFERENT)
-    pixels = flat[away]
-    if len(pixels) < 20:
-        return []
-    codes = np.round(pixels / 5.0).astype(np.int64)
-    values, counts = np.unique(codes, axis=0, return_counts=True)
-    chosen: list[Colour] = []
-    for value, count in sorted(zip(values, counts, strict=True), key=lambda item: -item[1]):
-        colour = (float(value[0] * 5), float(value[1] * 5), float(value[2] * 5))
-        if count < _SERIES_SHARE / 5 * len(flat) or len(chosen) >= _MOST_SERIES:
-            break
-        visible = float(np.hypot(colour[1], colour[2])) > 12 or (marked(colour) and colour[0] < 78)
-        if visible and all(distance(colour, other) > 2.2 * SAME for other in chosen):
-            chosen.append(colour)
-    found = []
-    clean = np.nan_to_num(window, nan=1e3)
-    for colour in chosen:
-        mask = np.linalg.norm(clean - np.asarray(colour, np.float32), axis=2) < 1.1 * SAME
-        if mask.mean() >= _SERIES_SHARE and mask.any(axis=0).mean() > 0.1:
-            found.append((colour, mask))
-    return found
+    def _value(self, first: float, last: float, shape: str) -> float:
+        """The end away from zero; of a piece of a stack, which does not begin there, its length."""
+        one, other = self.axis.at(first / self.length), self.axis.at(last / self.length)
+        tip = one if self.axis.vertical else other
+        if shape == "line" or self.axis.log:
+            return tip
+        zero = self.axis.where(0.0) * self.length
+        near = max(4.0, 0.02 * self.length)
+        if min(abs(first - zero), abs(last - zero)) <= near or first < zero < last:
+            return max(one, other, key=abs)
+        return abs(one - other) if 0 <= zero <= self.length else tip

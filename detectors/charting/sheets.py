@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detectors.charting.association import Association
 from detectors.charting.chart import Chart
 from detectors.charting.recover import not_a_chart, recover
+from detectors.charting.turned import PictureReader, with_turned
 from detectors.charting.words import Vocabulary
 from detectors.contract import EvidenceFile
 from detectors.reading.lines import Reading
@@ -34,15 +35,18 @@ _sheets: OrderedDict[tuple[str, str], Sheet | str] = OrderedDict()
 _lock = threading.Lock()
 
 
-def sheet_of(evidence: EvidenceFile, reading: Reading) -> Sheet | str:
-    """The first chart among the evidence's pages, or why there is none. Raises EvidenceUnreadable."""
+def sheet_of(evidence: EvidenceFile, reading: Reading, reader: PictureReader) -> Sheet | str:
+    """The first chart among the evidence's pages, or why there is none; ``reader`` reads print on its side again.
+
+    Raises EvidenceUnreadable.
+    """
     # The number of lines tells readings of one picture apart where tests write their own.
     key = (evidence.sha256, f"{reading.reader}/{len(reading.lines)}/{reading.confidence:.4f}")
     with _lock:
         if key in _sheets:
             _sheets.move_to_end(key)
             return _sheets[key]
-    found = _recover(evidence, reading)
+    found = _recover(evidence, reading, reader)
     with _lock:
         _sheets[key] = found
         while len(_sheets) > _KEPT:
@@ -50,7 +54,7 @@ def sheet_of(evidence: EvidenceFile, reading: Reading) -> Sheet | str:
     return found
 
 
-def _recover(evidence: EvidenceFile, reading: Reading) -> Sheet | str:
+def _recover(evidence: EvidenceFile, reading: Reading, reader: PictureReader) -> Sheet | str:
     _, pages = open_pages(evidence)
     reason = "the document carries its own text, its drawings are not read"
     for page in pages:
@@ -58,7 +62,9 @@ def _recover(evidence: EvidenceFile, reading: Reading) -> Sheet | str:
             break
         if page.image is None:
             continue
-        chart = recover(reading, page.image, page.number)
+        lines = [line for line in reading.lines if line.page == page.number]
+        whole = replace(reading, lines=with_turned(lines, reader, page.image, page.number))
+        chart = recover(whole, page.image, page.number)
         why = not_a_chart(chart)
         if why is None and chart.confidence >= _UNCERTAIN:
             return Sheet(page.number, chart, Association(chart), Vocabulary(line.text for line in chart.texts))

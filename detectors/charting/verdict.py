@@ -57,6 +57,13 @@ def objection(inspection: Inspection) -> Objection:
         return Objection(
             "trend", f"The answer has the series move the other way than the chart, which ends at {shown(cell)}.", cell.region, cell.text
         )
+    if inspection.comparison is not None and inspection.comparison.holds < 0:
+        more, less = inspection.comparison.more, inspection.comparison.less
+        told = f"The answer puts {shown(more)} above {shown(less)}; the chart has it the other way round."
+        return Objection("magnitude", told, more.region, more.text)
+    if inspection["extreme_label"] > 0 and inspection.extreme_cell is not None:
+        cell = inspection.extreme_cell
+        return Objection("label", f"The answer calls {shown(cell)} an extreme, and the chart has one beyond it.", cell.region, cell.text)
     absent = [check for check in inspection.checks if check.cell is None and check.how == "absent"]
     stray = [check for check in inspection.checks if check.cell is not None and check.margin < STRAY and check.pointed is not None]
     if absent:
@@ -92,6 +99,10 @@ def support(inspection: Inspection) -> Objection:
         if cell is not None:
             verb = "measures about" if cell.measured else "prints"
             return Objection("", f"The answer states {_stated(check)}; the chart {verb} {shown(cell)}.", cell.region, cell.text)
+    comparison = inspection.comparison
+    if comparison is not None and comparison.holds > 0:
+        told = f"The chart has {shown(comparison.more)} above {shown(comparison.less)}, as the answer says."
+        return Objection("", told, comparison.more.region, comparison.more.text)
     seen = inspection.extreme_cell or inspection.series_cell
     if seen is not None:
         return Objection("", f"The chart bears the statement out at {shown(seen)}.", seen.region, seen.text)

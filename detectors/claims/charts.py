@@ -54,6 +54,10 @@ _TOPIC = re.compile(
     r"|proportion|figures?|values?|rating|index|per\s+cent|data|adults)\b|%",
     re.IGNORECASE,
 )
+_CHART = re.compile(
+    r"\b(?:(?:bar|pie|line|area|column|donut|stacked)\s+(?:chart|graph|plot)s?|(?:the|this|in)\s+(?:chart|graph|diagram|plot))\b",
+    re.IGNORECASE,
+)
 _HEDGE = re.compile(
     r"(?:\b(?:about|around|approximately|approx\.?|roughly|nearly|almost|circa|close\s+to|some|just\s+(?:over|under"
     r"|above|below)|slightly\s+\w+|over|under"
@@ -155,6 +159,8 @@ def describes_statistics(text: str) -> bool:
         return True
     numerals, topics = len(re.findall(r"(?<![\w.])\d[\d,.]*", text)), len(_TOPIC.findall(text))
     directed = any(RELATIONS[name].search(text) for name in ("rise", "fall", "highest", "lowest", "greater", "less"))
+    if _CHART.search(text) and (numerals or directed):
+        return True
     return topics >= 3 or (numerals >= 2 and (topics >= 1 or directed))
 
 

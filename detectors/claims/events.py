@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from detectors.claims import objects, quotes
 from detectors.claims.language import parsed
 from detectors.claims.windows import Window, find_windows
+from detectors.claims.writing import CARRIERS
 from detectors.contract import Claim, Span
 from detectors.seeing.vocabulary import words
 
@@ -85,7 +86,7 @@ def find(text: str) -> list[Claim]:
 def _clauses(text: str, sentence: Span) -> Iterator[tuple[Span, Window | None]]:
     """The parts of a sentence that have a time of their own; the whole sentence where there is at most one."""
     said = text[slice(*sentence)]
-    windows = find_windows(said)
+    windows = find_windows(_without_quotes(said))
     if len(windows) < 2:
         yield _trimmed(text, sentence), windows[0] if windows else None
         return
@@ -103,6 +104,13 @@ def _clauses(text: str, sentence: Span) -> Iterator[tuple[Span, Window | None]]:
         span = _trimmed(text, (sentence[0] + start, sentence[0] + end))
         moved = start + sentence[0] - span[0]
         yield span, _with_spans(window, tuple((a + moved, b + moved) for a, b in shifted))
+
+
+def _without_quotes(said: str) -> str:
+    """The sentence with quoted words blanked: a title card "THE END" states no time."""
+    for (start, end), _ in quotes.quoted(said):
+        said = f"{said[:start]}{'_' * (end - start)}{said[end:]}"
+    return said
 
 
 def _with_spans(window: Window, spans: Sequence[Span]) -> Window:
@@ -125,9 +133,11 @@ def _claim(text: str, span: Span, window: Window | None) -> Claim | None:
     if not re.search(r"[^\W\d_]{2}", description):
         return None
     document = _parsed(description)
-    things = _things(document)
+    texts = tuple(words for _, words in quotes.quoted(description))
+    # "The screen shows the text …" names where the words stand, no thing to look for.
+    things = [thing for thing in _things(document) if not (texts and thing["noun"] in CARRIERS)]
     monochrome = True if _MONOCHROME.search(description) else False if _CHROMATIC.search(description) else None
-    if not _tells(document, description, has_time=window is not None, has_content=bool(things) or monochrome is True):
+    if not _tells(document, description, has_time=window is not None, has_content=bool(things or texts) or monochrome is True):
         return None
     facts: dict[str, Any] = {
         "start_s": window.start_s if window else None,
@@ -139,7 +149,7 @@ def _claim(text: str, span: Span, window: Window | None) -> Claim | None:
         "description": description,
         "objects": tuple(things),
         "actions": tuple(_actions(document)),
-        "texts": tuple(words for _, words in quotes.quoted(description)),
+        "texts": texts,
         "monochrome": monochrome,
         "negated": any((token.dep_ == "neg" and token.head == token.sent.root) or token.lower_ in _NOBODY for token in document),
     }

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from detectors.claims.moments import Moment, find_moments
+from detectors.claims.writing import is_written
 from detectors.contract import Claim, Span
 
 _MAX_QUOTE = 2000
@@ -77,8 +78,11 @@ def find(text: str) -> list[Claim]:
 
 
 def find_in_video(text: str) -> list[Claim]:
-    """As :func:`find`; a line "[0:10] A bird lands" is taken for what is said only where it names the speaker."""
-    return _find(text, named_lines_only=True)
+    """As :func:`find`; a line "[0:10] A bird lands" is taken for what is said only where it names the speaker.
+
+    Words on the screen are left to :mod:`detectors.claims.events`.
+    """
+    return [claim for claim in _find(text, named_lines_only=True) if claim.kind != "quote" or not is_written(claim.text)]
 
 
 def _find(text: str, *, named_lines_only: bool) -> list[Claim]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
-from rapidfuzz.fuzz import partial_ratio
+from rapidfuzz.fuzz import partial_ratio_alignment
 
 from detectors.contract import DetectorOptions, Interval
 from detectors.reading.readers import FastReader
@@ -15,7 +16,7 @@ from detectors.watching.film import frames_at
 from detectors.watching.looks import Look, Viewing
 
 # Frames read for one claim: a second each.
-_INSIDE, _OUTSIDE = 4, 6
+_INSIDE, _OUTSIDE = 6, 6
 _FRAMES_KEPT = 256
 # Similarity in percent, of letters and digits: captions of moving pictures are read with a slip here and there.
 _SAME_TEXT = 82.0
@@ -40,7 +41,7 @@ class CaptionReader:
         outside = [look.time_s for look in viewing.looks if not window[0] <= look.time_s <= window[1]]
         times = sorted({*_spread(inside, _INSIDE), *_spread(outside, _OUTSIDE)})
         screens = self._screens(viewing, times)
-        return [_facet(text, screens) for text in texts]
+        return [_facet(text, screens, [time for time in times if window[0] <= time <= window[1]]) for text in texts]
 
     def _screens(self, viewing: Viewing, times: Sequence[float]) -> dict[float, str]:
         if self._reader is None:
@@ -57,20 +58,35 @@ class CaptionReader:
         return found
 
 
-def _facet(text: str, screens: dict[float, str]) -> Facet:
+def _facet(text: str, screens: dict[float, str], inside: Sequence[float]) -> Facet:
     wanted = _plain(text)
 
     def log_odds(looks: Sequence[Look]) -> float:
         read = [screens[look.time_s] for look in looks if look.time_s in screens]
         if not read:
             return 0.0
-        return (
-            _FOUND
-            if any(len(screen) >= len(wanted) * 0.8 and partial_ratio(wanted, screen) >= _SAME_TEXT for screen in read)
-            else _NOT_FOUND
-        )
+        return _FOUND if any(_match(wanted, screen) == "same" for screen in read) else _NOT_FOUND
 
-    return Facet(f"the text {text!r}", log_odds, proves_absence=False, specific=True)
+    # The same words with other figures are read on purpose: then this text is not what the screen shows.
+    found = {_match(wanted, screens[time]) for time in inside}
+    return Facet(f"the text {text!r}", log_odds, proves_absence="other figures" in found and "same" not in found, specific=True)
+
+
+def _match(wanted: str, screen: str) -> Literal["same", "other figures", "none"]:
+    """Whether a screen shows a text: its letters allow for slips of reading, its figures do not."""
+    if len(screen) < len(wanted) * 0.8 or not wanted:
+        return "none"
+    place = partial_ratio_alignment(wanted, screen, score_cutoff=_SAME_TEXT)
+    if place is None:
+        return "none"
+    shown = screen[place.dest_start : place.dest_end]
+    if _figures(wanted) == _figures(shown):
+        return "same"
+    return "other figures" if len(_figures(wanted)) == len(_figures(shown)) else "none"
+
+
+def _figures(text: str) -> str:
+    return "".join(character for character in text if character.isdigit())
 
 
 def _spread(times: Sequence[float], count: int) -> list[float]:

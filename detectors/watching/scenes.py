@@ -30,6 +30,8 @@ MAX_LOOKS = 36
 FEWEST_LOOKS = 2
 # A stretch within a claimed window without any look; beyond it, "not seen" proves nothing.
 LONGEST_GAP_S = 3.0
+# How far outside a claimed window is looked, besides the even samples of the whole video.
+SURROUNDINGS_S = (2.0, 5.0, 10.0)
 _BLACK = 20
 
 
@@ -102,11 +104,18 @@ def plan(segments: Sequence[Segment], windows: Iterable[Interval]) -> tuple[floa
         for left, right in pairwise(edges):
             parts = int(np.ceil((right - left) / LONGEST_GAP_S))
             times |= {left + (right - left) * number / parts for number in range(1, parts)}
+        times |= _around(start, end, duration, times)
     # More than can be looked at: thinned evenly, and gaps remain that the judge will see.
     ordered = sorted(round(min(max(0.0, time), duration), 2) for time in times)
     if len(ordered) > MAX_LOOKS:
         ordered = [ordered[int(number)] for number in np.linspace(0, len(ordered) - 1, MAX_LOOKS)]
     return tuple(dict.fromkeys(ordered))
+
+
+def _around(start: float, end: float, duration: float, times: set[float]) -> set[float]:
+    """Looks just before and behind a window, where an event with a slightly wrong time is most likely; none beside another look."""
+    wanted = [at for away in SURROUNDINGS_S for at in (start - away, end + away) if 0.0 <= at <= duration]
+    return {at for at in wanted if all(abs(at - time) > LOOK_STEP_S for time in times)}
 
 
 def longest_gap(times: Sequence[float], window: Interval) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,4 +103,79 @@ def receipt() -> Sketch:
     for number, (name, amount) in enumerate((("APPLES", "12.40"), ("FLOUR", "8.75"), ("TOTAL", "21.15"), ("CASH", "30.00"))):
         sketch.write(name, 60, 100 + 60 * number)
         sketch.write(amount, 600, 100 + 60 * number)
+    return sketch
+
+
+def rows_on_an_axis(values: Sequence[tuple[str, float]] = (("Ash", 30), ("Birch", 70), ("Cedar", 55), ("Elm", 12))) -> Sketch:
+    """One bar a row against an axis from 0 to 80 below; no value is printed."""
+    sketch = Sketch("Trees planted")
+    for tick in (0, 20, 40, 60, 80):
+        x = 160 + 7 * tick
+        sketch.write(str(tick), x - 10, 430)
+        sketch.draw.line((x, 80, x, 420), fill=(225, 225, 225))
+    sketch.draw.line((160, 80, 160, 420), fill=(130, 130, 130))
+    for number, (name, value) in enumerate(values):
+        y = 100 + 80 * number
+        sketch.draw.rectangle((160, y, 160 + 7 * value, y + 44), fill=BLUE)
+        sketch.write(name, 150 - 11 * len(name), y + 10)
+    return sketch
+
+
+def two_series(kind: str = "bars") -> Sketch:
+    """Two series told apart by a legend on the right, as bars side by side for four towns or as lines over four years."""
+    sketch = Sketch("Visitors in thousands")
+    for tick in (0, 20, 40, 60, 80):
+        y = 460 - 4.5 * tick
+        sketch.write(str(tick), 40, y - 12)
+        sketch.draw.line((90, y, 620, y), fill=(225, 225, 225))
+    sketch.draw.line((90, 100, 90, 466), fill=(136, 136, 136))
+    sketch.draw.line((90, 460, 620, 460), fill=(136, 136, 136))
+    names, first, second = ("Oxford", "Leeds", "York", "Bath"), (30, 62, 44, 20), (52, 35, 50, 10)
+    if kind == "lines":
+        names = ("2001", "2004", "2007", "2010")
+    places = [150 + 130 * number for number in range(4)]
+    for name, x in zip(names, places, strict=True):
+        sketch.write(name, x - 24, 475)
+    for colour, series, side in ((BLUE, first, -1), (ORANGE, second, 0)):
+        if kind == "lines":
+            sketch.draw.line([(x, 460 - 4.5 * v) for x, v in zip(places, series, strict=True)], fill=colour, width=4)
+        else:
+            for x, value in zip(places, series, strict=True):
+                sketch.draw.rectangle((x + 40 * side, 460 - 4.5 * value, x + 40 * side + 38, 460), fill=colour)
+    for row, (name, colour) in enumerate((("Museum", BLUE), ("Castle", ORANGE))):
+        sketch.draw.rectangle((650, 120 + 40 * row, 666, 136 + 40 * row), fill=colour)
+        sketch.write(name, 676, 116 + 40 * row)
+    return sketch
+
+
+def pie(*, legend: bool, hole: bool = False) -> Sketch:
+    """Coal 45, gas 25, wind 20 and solar 10 percent clockwise from the top, named by a legend or beside the slices; no value printed."""
+    sketch = Sketch("Electricity by source")
+    shares = (("Coal", 45, BLUE), ("Gas", 25, ORANGE), ("Wind", 20, (60, 150, 90)), ("Solar", 10, (190, 60, 70)))
+    x, y, radius, start = 330, 310, 170, 0.0
+    for number, (name, share, colour) in enumerate(shares):
+        sketch.draw.pieslice((x - radius, y - radius, x + radius, y + radius), start - 90, start + 3.6 * share - 90, fill=colour)
+        middle = math.radians(start + 1.8 * share)
+        start += 3.6 * share
+        if legend:
+            sketch.draw.rectangle((600, 140 + 40 * number, 616, 156 + 40 * number), fill=colour)
+            sketch.write(name, 628, 136 + 40 * number)
+        else:
+            sketch.write(name, x + 1.25 * radius * math.sin(middle) - 20, y - 1.25 * radius * math.cos(middle) - 12)
+    if hole:
+        sketch.draw.ellipse((x - 80, y - 80, x + 80, y + 80), fill="white")
+    return sketch
+
+
+def columns_in_decades(values: Sequence[tuple[str, float]] = (("Alpha", 20), ("Beta", 450), ("Gamma", 6000))) -> Sketch:
+    """Columns against a logarithmic axis from 10 to 10,000; no value is printed."""
+    sketch = Sketch("Cases by variant")
+    for power in range(1, 5):
+        y = 460 - 110 * (power - 1)
+        sketch.write(f"{10**power:,}", 30, y - 12)
+        sketch.draw.line((110, y, 760, y), fill=(225, 225, 225))
+    for number, (name, value) in enumerate(values):
+        x = 160 + 190 * number
+        sketch.draw.rectangle((x, 460 - 110 * (math.log10(value) - 1), x + 90, 460), fill=BLUE)
+        sketch.write(name, x + 4, 475)
     return sketch

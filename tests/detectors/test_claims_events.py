@@ -176,3 +176,31 @@ def test_windows_hold_the_words_that_state_them() -> None:
     text = "Starting at 0:03, two men talk until 0:11."
     (window,) = find_windows(text)
     assert [text[slice(*span)] for span in window.spans] == ["Starting at 0:03, ", "until 0:11"]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "At 0:10 a caption says 'WELCOME HOME'.",
+        "The title card 'WELCOME HOME' appears at 0:02.",
+        "From 0:04 to 0:08 the screen shows the text 'WELCOME HOME'.",
+        "At 0:03, text on the screen says 'WELCOME HOME'.",
+    ],
+)
+def test_words_on_the_screen_are_events_with_a_text_and_no_screen_to_look_for(sentence: str) -> None:
+    (claim,) = find(sentence)
+    assert claim.facts["texts"] == ("WELCOME HOME",)
+    assert claim.facts["objects"] == ()
+    assert find_in_video(sentence) == []
+
+
+@pytest.mark.parametrize("sentence", ["At 0:10 a man says 'welcome home'.", "At 0:10 the narrator says 'welcome home'."])
+def test_spoken_words_stay_quotes(sentence: str) -> None:
+    assert [claim.kind for claim in find_in_video(sentence)] == ["quote"]
+    assert find(sentence) == []
+
+
+def test_a_quoted_text_states_no_time() -> None:
+    (claim,) = find("The video ends with the text 'THE END'.")
+    assert claim.facts["texts"] == ("THE END",)
+    assert claim.facts["share"] is None

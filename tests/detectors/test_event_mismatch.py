@@ -15,6 +15,7 @@ from detectors.calibration import Calibration
 from detectors.claims import extract
 from detectors.contract import Case, Claim, DetectorOptions, DetectorUnavailable, EvidenceFile, Finding, Place
 from detectors.event_mismatch import NO_OPEN_VOCABULARY, EventMismatch
+from detectors.reading.lines import Line
 from detectors.seeing.coco import Box, Sight
 from detectors.seeing.vocabulary import COCO_CLASSES
 from detectors.watching.facets import described, facets_of
@@ -352,6 +353,42 @@ def test_real_frames(
 
 
 @pytest.mark.models
+class BrightnessReader:
+    """Reads what a scene of that brightness has written on it."""
+
+    def __init__(self, written: dict[int, str]) -> None:
+        self.written = written
+
+    def lines_of(self, image: Image.Image, page: int = 1) -> list[Line]:
+        mean = float(np.asarray(image).mean())
+        return [Line(self.written[min(self.written, key=lambda level: abs(level - mean))], 0.99, (0.1, 0.1, 0.5, 0.1))]
+
+
+@pytest.fixture
+def captioned(tmp_path: Path) -> Judge:
+    scenes = {60: "WELCOME HOME", 120: "SCORE 3 - 1", 200: "THE END"}
+    shown = video(tmp_path / "captions.mp4", [((level,) * 3, 4) for level in scenes])
+    detector = watching(None)
+    detector._captions._reader = BrightnessReader(scenes)  # type: ignore[assignment]
+    return lambda answer: findings(detector, answer, shown)
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "error"),
+    [
+        ("At 0:01 the screen shows the text 'WELCOME HOME'.", "supported", None),
+        ("At 0:01 the screen shows the text 'WELC0ME HOME'.", "not_checked", None),
+        ("At 0:09 the screen shows the text 'WELCOME HOME'.", "hallucinated", "time"),
+        ("From 0:04 to 0:08 a caption reads 'SCORE 3 - 1'.", "supported", None),
+        ("From 0:04 to 0:08 a caption reads 'SCORE 2 - 1'.", "hallucinated", "event"),
+        ("The words 'GOOD MORNING' are on the screen at 0:05.", "not_checked", None),
+    ],
+)
+def test_text_on_the_screen_is_looked_for_inside_and_outside(captioned: Judge, answer: str, verdict: str, error: str | None) -> None:
+    (finding,) = captioned(answer)
+    assert (finding.verdict, finding.error) == (verdict, error)
+
+
 def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
     with pytest.raises(DetectorUnavailable):
         EventMismatch(DetectorOptions(object_model=str(tmp_path / "none.pb"))).load()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import wave
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
+from PIL import Image
 
 from detectors.contract import EvidenceFile, EvidenceUnreadable
 from detectors.watching import film, scenes
 from detectors.watching.film import Outline, frames_at, outline
+from detectors.watching.looks import Watcher
 from detectors.watching.scenes import Segment, cuts, longest_gap, plan, segments_of
 from tests.detectors.videos import BLUE, GREEN, RED, evidence, video
 
@@ -167,3 +171,37 @@ def test_a_window_between_two_looks_gets_looks_of_its_own() -> None:
 def test_however_many_windows_are_claimed_the_looks_are_limited() -> None:
     parts = tuple(Segment(start * 60.0, start * 60.0 + 60.0, 0) for start in range(30))
     assert len(plan(parts, [(start * 60.0, start * 60.0 + 60.0) for start in range(30)])) <= scenes.MAX_LOOKS
+
+
+def test_the_surroundings_of_a_claimed_window_are_looked_at() -> None:
+    parts = tuple(Segment(start * 600.0, start * 600.0 + 600.0, 0) for start in range(6))
+    alone, claimed = plan(parts, []), plan(parts, [(1000.0, 1010.0)])
+    for stretch in ((990.0, 999.0), (1011.0, 1020.0)):
+        assert not any(stretch[0] <= time <= stretch[1] for time in alone)
+        assert sum(stretch[0] <= time <= stretch[1] for time in claimed) >= 2
+
+
+def test_surroundings_add_no_look_beside_another() -> None:
+    parts = tuple(Segment(start * 4.0, start * 4.0 + 4.0, start) for start in range(4))
+    assert set(plan(parts, [(4.0, 8.0)])) == set(plan(parts, []))
+
+
+def test_a_long_video_is_watched_with_one_or_two_frames_held_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = video(tmp_path / "long.mp4", [(RED, 200), (BLUE, 200), (GREEN, 200)], size=(64, 48))
+    held: list[weakref.ref[Image.Image]] = []
+    most: list[int] = []
+    decode = film._picture
+
+    def counted(frame: VideoFrame) -> Image.Image:
+        image = decode(frame)
+        held.append(weakref.ref(image))
+        most.append(sum(kept() is not None for kept in held))
+        return image
+
+    monkeypatch.setattr(film, "_picture", counted)
+    viewing = Watcher(None, None).watch(long, [(250.0, 260.0)])
+    assert viewing.duration_s == pytest.approx(600, abs=1)
+    assert len(most) == len(viewing.looks) <= scenes.MAX_LOOKS
+    assert max(most) <= 2
+    assert len(outline(long).times) <= film.MAX_THUMBS
+    assert len(viewing.within(250.0, 260.0)) >= 3

@@ -1,0 +1,228 @@
+"""Marks measured off drawn charts without printed values: series of a legend, lines, rows, pies, decades; and what is decided from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detectors.charting.association import Association
+from detectors.charting.axes import value_axis
+from detectors.charting.chart import Cell, Chart, Context
+from detectors.charting.comparisons import compared
+from detectors.charting.directions import series_direction
+from detectors.charting.layout import arrange, numbers_of
+from detectors.charting.legend import entries_of, names_of
+from detectors.charting.recover import not_a_chart, recover
+from detectors.charting.turned import with_turned
+from detectors.claims.charts import numbers, relations
+from detectors.reading.lines import Line
+from tests.detectors.charts_drawn import (
+    BLUE,
+    ORANGE,
+    Sketch,
+    bars_on_an_axis,
+    columns_in_decades,
+    line_over_years,
+    pie,
+    rows_on_an_axis,
+    two_series,
+)
+
+
+def chart_of(sketch: Sketch) -> Chart:
+    return recover(sketch.reading(), sketch.image)
+
+
+def measured(chart: Chart, *labels: str) -> float:
+    """The one measured value with exactly these labels among its own."""
+    (cell,) = [cell for cell in chart.measured if set(labels) <= {context.text for context in cell.contexts}]
+    return cell.value
+
+
+def direction(text: str, sketch: Sketch) -> int:
+    association = Association(chart_of(sketch))
+    return series_direction(text, numbers(text), relations(text), association)[0]
+
+
+def holds(text: str, chart: Chart) -> int | None:
+    decided = compared(text, Association(chart))
+    return decided.holds if decided else None
+
+
+def test_rows_are_measured_against_an_axis_below_them() -> None:
+    chart = chart_of(rows_on_an_axis())
+    for name, value in (("Ash", 30), ("Birch", 70), ("Cedar", 55), ("Elm", 12)):
+        assert measured(chart, name) == pytest.approx(value, abs=1)
+
+
+@pytest.mark.parametrize(("kind", "place"), [("bars", "Leeds"), ("lines", "2004")])
+def test_series_get_their_names_from_the_legend(kind: str, place: str) -> None:
+    chart = chart_of(two_series(kind))
+    assert measured(chart, place, "Museum") == pytest.approx(62, abs=1)
+    assert measured(chart, place, "Castle") == pytest.approx(35, abs=1)
+
+
+def test_axis_grid_and_legend_are_no_marks() -> None:
+    chart = chart_of(two_series())
+    assert len(chart.measured) == 8
+    assert min(cell.value for cell in chart.measured) > 8
+
+
+def test_a_bar_whose_name_was_not_read_is_measured_without_a_name() -> None:
+    sketch = bars_on_an_axis()
+    sketch.lines = [line for line in sketch.lines if line.text != "Plums"]
+    nameless = [cell for cell in chart_of(sketch).measured if not cell.contexts]
+    assert [cell.value for cell in nameless] == [pytest.approx(75, abs=1.5)]
+
+
+@pytest.mark.parametrize("hole", [False, True])
+@pytest.mark.parametrize("legend", [False, True])
+def test_slices_of_a_pie_are_measured_and_named(legend: bool, hole: bool) -> None:
+    chart = chart_of(pie(legend=legend, hole=hole))
+    assert not_a_chart(chart) is None
+    assert len(chart.measured) == 4
+    for name, share in (("Coal", 45), ("Gas", 25), ("Wind", 20), ("Solar", 10)):
+        assert measured(chart, name) == pytest.approx(share, abs=0.7)
+    assert all(0 < cell.uncertainty < 1.5 and cell.unit == "%" for cell in chart.measured)
+
+
+def test_a_filled_square_is_no_pie() -> None:
+    sketch = Sketch("A square")
+    sketch.draw.rectangle((200, 120, 520, 440), fill=BLUE)
+    sketch.draw.rectangle((200, 120, 360, 440), fill=ORANGE)
+    sketch.write("One", 560, 200)
+    sketch.write("Two", 560, 300)
+    assert chart_of(sketch).measured == ()
+
+
+def test_a_logarithmic_axis_is_calibrated_in_decades() -> None:
+    chart = chart_of(columns_in_decades())
+    assert chart.value_axis is not None
+    assert chart.value_axis.log
+    for name, value in (("Alpha", 20), ("Beta", 450), ("Gamma", 6000)):
+        assert measured(chart, name) == pytest.approx(value, rel=0.06)
+    small, large = sorted(chart.measured, key=lambda cell: cell.value)[:: len(chart.measured) - 1]
+    assert large.uncertainty > 50 * small.uncertainty
+
+
+def test_powers_of_ten_are_read_as_ticks() -> None:
+    assert [numbers_of(Line(text, 0.9, (0.1, 0.1, 0.05, 0.03)))[0][0].value for text in ("10³", "10^⁴", "10^5")] == [1e3, 1e4, 1e5]
+
+
+def test_uneven_values_in_a_column_are_no_decades() -> None:
+    lines = [Line(text, 0.99, (0.5, 0.1 + 0.1 * row, 0.04, 0.03)) for row, text in enumerate(("5000", "700", "30"))]
+    layout = arrange(lines)
+    assert value_axis(layout.numbers, layout.labels) is None
+
+
+def test_a_large_area_is_not_taken_for_the_paper() -> None:
+    sketch = line_over_years()
+    sketch.draw.polygon([(120, 460), (120, 190), (690, 361), (690, 460)], fill=BLUE)
+    chart = chart_of(sketch)
+    by_year = {cell.year: cell.value for cell in chart.measured}
+    assert by_year[2000] == pytest.approx(60, abs=2)
+    assert by_year[2015] == pytest.approx(22, abs=2)
+
+
+def test_a_hollow_swatch_names_its_line_and_a_bar_beside_a_name_is_no_swatch() -> None:
+    sketch = Sketch("Legend")
+    sketch.draw.ellipse((100, 104, 114, 118), outline=BLUE, width=2)
+    sketch.write("Blue line", 122, 100)
+    sketch.draw.rectangle((20, 180, 330, 300), fill=ORANGE)
+    sketch.write("Bar", 338, 230)
+    from detectors.charting.colours import lab_of
+
+    lab = lab_of(sketch.image)
+    entries = entries_of(sketch.lines[1:], lab, (100.0, 0.0, 0.0))
+    assert [entry.text for entry in entries] == ["Blue line"]
+    blue = lab_of(Image.new("RGB", (1, 1), BLUE))[0, 0]
+    assert names_of((float(blue[0]), float(blue[1]), float(blue[2])), entries, (100.0, 0.0, 0.0)) == ["Blue line"]
+
+
+class SideReader:
+    """Reads a picture only once it is turned, as readers do with print on its side."""
+
+    def __init__(self, *lines: Line) -> None:
+        self.lines = lines
+        self.sizes: list[tuple[int, int]] = []
+
+    def lines_of(self, image: Image.Image, page: int = 1) -> list[Line]:
+        self.sizes.append(image.size)
+        return list(self.lines)
+
+
+def test_print_on_its_side_is_read_again_where_it_stands() -> None:
+    picture = Image.fromarray(np.full((200, 400, 3), 255, np.uint8))
+    upright, tall = Line("Title", 0.99, (0.1, 0.05, 0.3, 0.08)), Line("Gmary", 0.8, (0.25, 0.6, 0.03, 0.3))
+    # Turned clockwise, 200 wide and 400 tall: y becomes x from the other end, x becomes y.
+    reader = SideReader(Line("Germany", 0.99, (0.1, 0.25, 0.3, 0.03)), Line("elli", 0.5, (0.8, 0.1, 0.1, 0.03)))
+    lines = with_turned([upright, tall], reader, picture, 1)
+    assert reader.sizes == [(200, 400)]
+    assert [line.text for line in lines] == ["Title", "Germany"]
+    assert lines[1].region == pytest.approx((0.25, 0.6, 0.03, 0.3))
+
+
+def test_a_picture_without_print_on_its_side_is_not_read_twice() -> None:
+    reader = SideReader()
+    upright = Line("Title", 0.99, (0.1, 0.05, 0.3, 0.08))
+    assert with_turned([upright], reader, Image.new("RGB", (400, 200)), 1) == (upright,)
+    assert reader.sizes == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The share of households fell from 2000 to 2015.", 1),
+        ("The share of households rose from 2000 to 2015.", -1),
+        ("The share of households has declined since 2005.", 1),
+        ("The share of households has grown since 2005.", -1),
+        ("The share of households rose until 2010.", -1),
+        ("The share of households rose in 2010.", 0),
+    ],
+)
+def test_a_direction_is_decided_over_the_stretch_it_is_claimed_for(text: str, expected: int) -> None:
+    assert direction(text, line_over_years()) == expected
+
+
+def test_a_change_within_the_uncertainty_is_no_direction() -> None:
+    flat = line_over_years(((2000, 40), (2005, 42), (2010, 39), (2015, 40.5)))
+    assert direction("The share of households rose from 2000 to 2015.", flat) == 0
+    assert direction("The share of households fell from 2000 to 2015.", flat) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("More apples than pears were sold.", 1),
+        ("The tons of pears were higher than those of plums.", -1),
+        ("Sales of pears were lower than sales of plums.", 1),
+        ("Plums exceeded cherries.", 1),
+        ("More than 40 tons of plums were sold.", None),
+        ("Apples sold better than bread.", None),
+    ],
+)
+def test_a_comparison_is_decided_where_both_sides_are_on_the_chart(text: str, expected: int | None) -> None:
+    assert holds(text, chart_of(bars_on_an_axis())) == expected
+
+
+def test_a_comparison_within_the_uncertainty_is_not_decided() -> None:
+    close = chart_of(bars_on_an_axis((("Apples", 40), ("Pears", 39.7), ("Plums", 75), ("Cherries", 60))))
+    assert holds("More apples than pears were sold.", close) is None
+
+
+def test_a_comparison_of_two_groups_holds_only_where_all_measures_agree() -> None:
+    def cell(value: float, *labels: str) -> Cell:
+        return Cell(value, (0.1, 0.1, 0.1, 0.1), contexts=tuple(Context(label, 1.0, "row") for label in labels))
+
+    def chart(values: Sequence[float]) -> Chart:
+        first, second, third, fourth = values
+        cells = (cell(first, "Women", "Trust"), cell(second, "Women", "Fear"), cell(third, "Men", "Trust"), cell(fourth, "Men", "Fear"))
+        return Chart(cells=cells)
+
+    assert holds("Women report higher values than men.", chart((60, 40, 50, 30))) == 1
+    assert holds("Women report higher values than men.", chart((60, 20, 50, 30))) is None
+    assert holds("Women have more trust than men.", chart((60, 20, 50, 30))) == 1
+    assert holds("Men have more trust than women.", chart((60, 20, 50, 30))) == -1
