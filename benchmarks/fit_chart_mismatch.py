@@ -43,7 +43,7 @@ PENALTY = 5.0
 # More of these can only speak against a statement, more of those only for it.
 AGAINST = frozenset(
     [
-        *("absent", "absent_share", "derived", "rounded", "no_bond", "rival", "unheld", "stray", "pointed_gap", "duplicate"),
+        *("absent", "absent_share", "derived", "measured", "rounded", "no_bond", "rival", "unheld", "stray", "pointed_gap", "duplicate"),
         *(
             "words_missing",
             "names_missing",
@@ -60,7 +60,7 @@ AGAINST = frozenset(
 )
 FOR = frozenset(["mean_margin", "mean_bond", "coherent", "borne_out"])
 # Contradictions too rare in the corpus to be learned from it (a handful each): the least they weigh, in log odds a contradiction.
-AT_LEAST = {"from_to": 2.5, "series": 1.5, "compare": 1.0, "denied": 2.0, "extreme": 0.4, "majority": 0.6}
+AT_LEAST = {"from_to": 2.5, "series": 1.5, "compare": 1.0, "denied": 2.5, "extreme": 0.4, "majority": 0.6}
 GROUPS = {
     "numbers": ("number", "values", "absent", "absent_share", "derived", "measured", "rounded", "pointed_gap", "duplicate", "counts"),
     "binding": ("mean_margin", "mean_bond", "no_bond", "rival", "unheld", "stray", "coherent"),

@@ -15,12 +15,16 @@ _NOTHING = "nothing in the statement can be looked up on the chart"
 
 
 class ChartMismatch(Detector):
-    """Holds statements about statistics against the chart they describe: values with their labels, directions, extremes.
+    """Holds statements about statistics against the chart they describe: values with their labels, directions, extremes, comparisons.
+
+    Printed values are read; bars, lines, areas and slices without one are measured, on linear and logarithmic axes, and named by their
+    labels and the legend. What lies within the uncertainty of measuring is not decided.
 
     It is wrong when a value is printed at several marks and the answer's words do not say which; when labels are tied to
     values by arrows, braces or maps rather than by row, column or colour; when a label's words are paraphrased beyond their
     stems; when the answer reckons (sums, differences) beyond two values. Trends without numbers are decided only where a
-    time axis is found. Pages that carry their own text (most PDFs) keep their drawings from it: it abstains there.
+    time axis is found. Labels set at a slant, marks in pale grey, lines that cover each other and pies drawn in perspective
+    are not measured. Pages that carry their own text (most PDFs) keep their drawings from it: it abstains there.
     """
 
     name: ClassVar[str] = "chart_mismatch"

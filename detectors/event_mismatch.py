@@ -6,6 +6,9 @@ open_clip model is configured, the described scene as a whole. An event whose th
 stretch has a wrong time; one whose things are not seen in it at all is no event of the video; and where one event
 turns out to lie in the stretch of another, and that other fits the first one's, the two are exchanged.
 
+Words on the screen are read inside and outside the stretch: letters with some tolerance, figures exactly. The same words with
+other figures are an event error; words that are read nowhere prove nothing.
+
 Without open_clip weights actions are judged only by the things they name. Wrong when a thing is tiny, hidden or seen
 for less than a second (false alarms); when the same thing takes part in several events, when the answer calls the
 right thing's action by a wrong name, or tells a wrong order within one scene (misses).

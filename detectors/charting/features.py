@@ -29,7 +29,7 @@ FEATURES = (
 )  # fmt: skip
 
 # From this strength on, and this much over that of the stated value, words point to one measured mark and no other.
-_POINTED, _BEYOND = 0.6, 1.2
+_POINTED, _BEYOND = 0.6, 1.1
 # Below this margin the words point to another value than the stated one.
 STRAY = -0.15
 
@@ -61,12 +61,13 @@ def inspect(claim: Claim, chart: Chart, association: Association, vocabulary: Vo
     years = unknown_years(numbers, chart)
     stems = [(text[at : at + 40].split()[0], stem) for at, stem in located(text) if not stem[0].isdigit()]
     missing = [shown for shown, stem in stems if not vocabulary.has(stem)]
-    if not checks and not any(s.role == "year" for s in numbers) and not association.words_of(text) and not facts["labels"]:
-        return None
     direction = stated_direction(text, checks, relations)
     series, series_cell = series_direction(text, numbers, relations, association)
     label_extreme, extreme_cell = _label_extreme(text, checks, relations, association)
     comparison = compared(text, association)
+    dated = any(stated.role == "year" for stated in numbers)
+    if not (checks or dated or series or association.words_of(text) or facts["labels"]):
+        return None
     found = _numbers(checks) | _words(facts["labels"], stems, missing, vocabulary)
     # Contradictions and confirmations apart: a direction that fits says far less than one that does not.
     moves = {

@@ -25,9 +25,10 @@ _RELATIONS = {
     "fall": r"decreas\w*|declin\w+|fall(?:s|en|ing)?|fell|drop(?:s|ped|ping)?|shr(?:ink|inks|ank|unk|inking)|plung\w+"
     r"|plummet\w*|dip(?:s|ped)?|downward\w*"
     r"|down\s+from|slip(?:s|ped)?|reduc(?:ed|tion|es)|dwindl\w+|diminish\w*",
-    "stable": r"stab(?:le|ility|ili[sz]\w+)|stead(?:y|ily)|unchanged|constant(?:ly)?|flat|stagnant|consistent(?:ly)?"
+    "stable": r"stab(?:le|ility|ili[sz]\w+)|steady|unchanged|constant|flat|stagnant|consistent"
     r"|plateau\w*|little\s+change"
     r"|(?:relatively|remain\w*)\s+(?:similar|the\s+same)|fluctuat\w+",
+    "steady": r"steadily|constantly|consistently",
     "highest": r"highest|largest|greatest|peak\w*|maximum|biggest|top(?:ped|s|ping)?|leading|leads?|the\s+most"
     r"|most\s+(?:common|popular|significant|frequent|prevalent)"
     r"|predominant\w*|dominant|strongest|all-time\s+high",
@@ -92,7 +93,7 @@ _FRACTION = re.compile(
     re.IGNORECASE,
 )
 _THINGS = re.compile(
-    r"[\s-]+(?:(?:years?|decades?|months?|days?|weeks?)\b|(?:\w+\s+){0,2}?(?:categor|groups?\b|countries\b|bars?\b"
+    r"[\s-]+(?:(?:years?|decades?|months?|days?|weeks?)\b|(?:(?!(?:in|on|of|for|by|from|to|at|with|and|or)\b)\w+\s+){0,2}?(?:categor|groups?\b|countries\b|bars?\b"
     r"|lines?\b|colou?rs?\b|types?\b|data\s+points|sections?\b"
     r"|parts?\b|charts?\b|columns?\b|rows?\b|panels?\b|options?\b|questions?\b|segments?\b|different\b|reasons?\b"
     r"|topics?\b|issues?\b|items?\b))",
