@@ -51,17 +51,29 @@ def base_url() -> str:
     return os.environ.get("GROUNDWATCH_API_URL", "").rstrip("/") or DEFAULT_URL
 
 
-@st.cache_resource(show_spinner=False, on_release=httpx.Client.close)
+@st.cache_resource(show_spinner=False, max_entries=256, on_release=httpx.Client.close)
 def _client(url: str, key: str) -> httpx.Client:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     # No proxies from the environment: the sidecar is on loopback or inside the cluster.
     return httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=False)
 
 
+def sign_in_needed() -> bool:
+    """Whether people sign in here."""
+    return os.environ.get("GROUNDWATCH_SIGN_IN") == "1"
+
+
+def _key() -> str:
+    """What this visitor shows the sidecar: their own ID token where people sign in, else the dashboard's key."""
+    if sign_in_needed():
+        return str(st.user.tokens.get("id") or "") if st.user.is_logged_in else ""
+    return os.environ.get("GROUNDWATCH_API_KEY", "")
+
+
 def _send(method: str, path: str, params: Params = (), body: Mapping[str, Any] | None = None) -> httpx.Response:
     url = base_url()
     try:
-        reply = _client(url, os.environ.get("GROUNDWATCH_API_KEY", "")).request(method, path, params=params, json=body)
+        reply = _client(url, _key()).request(method, path, params=params, json=body)
     except httpx.TimeoutException as error:
         raise ApiFailed(f"The sidecar at {url} took too long", f"No answer within {TIMEOUT_S:.0f} s to {method} {path}") from error
     except httpx.TransportError as error:
@@ -72,6 +84,10 @@ def _send(method: str, path: str, params: Params = (), body: Mapping[str, Any] |
 
 
 def _failure(reply: httpx.Response) -> ApiFailed:
+    if reply.status_code in (401, 403) and sign_in_needed():
+        problem = reply.json() if reply.headers.get("content-type", "").startswith("application/") else {}
+        title = "You are signed out" if reply.status_code == 401 else "You may not do this"
+        return ApiFailed(title, str(problem.get("detail", "")), problem.get("remedy"), reply.status_code)
     if reply.status_code in (401, 403):
         detail = "Set GROUNDWATCH_API_KEY to a key whose role allows this, and start the dashboard again"
         return ApiFailed("The sidecar refused the key", detail, status=reply.status_code)
@@ -88,12 +104,13 @@ def _failure(reply: httpx.Response) -> ApiFailed:
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=256, show_spinner=False)
-def _read(url: str, path: str, params: Params) -> bytes:
+def _read(url: str, key: str, path: str, params: Params) -> bytes:
+    # The key is part of what is remembered: nobody is shown what somebody else may see.
     return _send("GET", path, params).content
 
 
 def _get(kind: type[T], path: str, params: Params = ()) -> T:
-    return _decode(_read(base_url(), path, params), kind, path)
+    return _decode(_read(base_url(), _key(), path, params), kind, path)
 
 
 def _post(kind: type[T], path: str, body: Mapping[str, Any] | None = None, method: str = "POST") -> T | None:
@@ -196,9 +213,9 @@ def audit(limit: int = 50, cursor: str | None = None) -> bodies.AuditPage:
 
 
 @st.cache_data(ttl=3600, max_entries=48, max_size="256MB", show_spinner=False)
-def _blob(url: str, path: str, params: Params) -> bytes:
+def _blob(url: str, key: str, path: str, params: Params) -> bytes:
     # The size is asked before the bytes are read: a two-hour recording must not land in this process.
-    client = _client(url, os.environ.get("GROUNDWATCH_API_KEY", ""))
+    client = _client(url, key)
     try:
         with client.stream("GET", path, params=params) as reply:
             announced = int(reply.headers.get("content-length", 0))
@@ -214,12 +231,12 @@ def _blob(url: str, path: str, params: Params) -> bytes:
 
 def picture(path: str, width: int = 1400, page: int | None = None) -> bytes:
     """A picture at most ``width`` pixels wide, or one rendered page of a document."""
-    return _blob(base_url(), path, (("width", str(width)), *((("page", str(page)),) if page else ())))
+    return _blob(base_url(), _key(), path, (("width", str(width)), *((("page", str(page)),) if page else ())))
 
 
 def media(path: str) -> bytes:
     """The bytes of a recording. Raises EvidenceTooLarge above 64 MiB."""
-    return _blob(base_url(), path, ())
+    return _blob(base_url(), _key(), path, ())
 
 
 # --- changing -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards import api, frame
+from dashboards import api, frame, sign_in
 
 HERE = Path(__file__).parent
 
@@ -15,6 +15,8 @@ def main() -> None:
     """Draw the page the address asks for."""
     st.set_page_config(page_title="groundwatch", page_icon=str(HERE / "assets" / "icon.png"), layout="wide")
     st.html(f"<style>{(HERE / 'assets' / 'look.css').read_text(encoding='utf-8')}</style>")
+    if not sign_in.passed():
+        return
     page = st.navigation(
         [
             st.Page(HERE / "views/overview.py", title="Overview", icon=":material/monitoring:", url_path="overview", default=True),
@@ -27,11 +29,14 @@ def main() -> None:
         ],
         position="top",
     )
+    sign_in.show_visitor()
     frame.show_flash()
     try:
         page.run()
     except api.ApiFailed as error:
         frame.show_failure(error)
+        if error.status == 401 and api.sign_in_needed():
+            sign_in.offer_again()
 
 
 main()

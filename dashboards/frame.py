@@ -78,7 +78,9 @@ def show_flash() -> None:
 
 
 def actor() -> str:
-    """Who acts: the name given on the review page, else ``local``. With keys the sidecar uses the key's name."""
+    """Who acts: who is signed in, else the name given on the review page, else ``local``. The sidecar goes by the key or token."""
+    if api.sign_in_needed():
+        return str(st.user.get("email") or st.user.get("preferred_username") or st.user.get("sub") or "local")
     return str(st.session_state.get("reviewer") or st.query_params.get("reviewer") or "local")
 
 

@@ -101,7 +101,7 @@ class Service:
         migrate(settings)
         database = Database(settings.sqlalchemy_url)
         closing.callback(database.dispose)
-        if not settings.single_user:
+        if not settings.single_user and not settings.oidc_issuer:
             require_key(database, settings.host, started_at)
         RuleBook(database).ensure_defaults(DEFAULT_PROJECT, started_at)
         store = Store.open(settings)

@@ -30,6 +30,14 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the sidecar listens on; any other than loopback needs API keys.")
     port: int = Field(4318, ge=1, le=65535, description="Port of the sidecar (the OTLP/HTTP port).")
     require_keys: bool = Field(False, description="Ask for API keys on loopback too, as behind a reverse proxy on the same machine.")
+    oidc_issuer: str = Field("", description="OpenID Connect issuer that people sign in with on the dashboard; empty = no sign-in.")
+    oidc_client_id: str = Field("", description="Client id that the issuer knows the dashboard by.")
+    oidc_client_secret: str = Field("", repr=False, description="Its secret.")
+    oidc_redirect_url: str = Field("", description="Where the issuer sends people back to; empty = the dashboard's /oauth2callback.")
+    oidc_role_claim: str = Field("groups", description="Claim of the ID token that holds a person's groups.")
+    oidc_roles: dict[str, str] = Field({}, description='Group → role, as JSON: {"gw-admins": "admin"}. The highest one counts.')
+    oidc_default_role: str = Field("", description="Role of whoever signs in without a named group; empty = no access.")
+    oidc_project: str = Field("default", description="Project that people who sign in see.")
     dashboard_port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard.")
     clickhouse_url: str = Field("", description="ClickHouse server, clickhouse://user:password@host:8123/database; empty = embedded chDB.")
     metadata_url: str = Field("", description="SQLAlchemy URL of the metadata; empty = SQLite in the data folder.")
@@ -142,8 +150,13 @@ class Settings(BaseSettings):
 
     @property
     def single_user(self) -> bool:
-        """On loopback nobody needs a key, unless `require_keys` says so."""
-        return self.host in LOOPBACK and not self.require_keys
+        """On loopback nobody needs a key, unless `require_keys` says so or people sign in."""
+        return self.host in LOOPBACK and not self.require_keys and not self.oidc_issuer
+
+    @property
+    def oidc_callback(self) -> str:
+        """Where the issuer sends people back to, with the default filled in."""
+        return self.oidc_redirect_url or f"{self.public_dashboard_url.rstrip('/')}/oauth2callback"
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,10 +19,11 @@ from types import FrameType
 
 import httpx
 
-from monitor.errors import GroundwatchError
+from monitor.errors import GroundwatchError, StorageUnavailable
 from monitor.settings import LOOPBACK, Settings
 
 PID_FILE = "groundwatch.pid"
+SIGN_IN_FILE = "sign-in.toml"
 READY_LIMIT_S = 90.0
 STOP_LIMIT_S = 20.0
 _POLL_S = 0.2
@@ -57,7 +61,37 @@ def dashboard_command(settings: Settings) -> tuple[list[str], dict[str, str]]:
     page = Path(found.origin).with_name("app.py")
     command = [sys.executable, "-m", "streamlit", "run", str(page), "--server.address", "127.0.0.1"]
     command += ["--server.port", str(settings.dashboard_port), "--server.headless", "true", "--browser.gatherUsageStats", "false"]
-    return command, {**os.environ, "GROUNDWATCH_API_URL": api_url(settings)}
+    environment = {**os.environ, "GROUNDWATCH_API_URL": api_url(settings)}
+    if settings.oidc_issuer:
+        command += ["--secrets.files", str(sign_in_file(settings))]
+        environment["GROUNDWATCH_SIGN_IN"] = "1"
+    return command, environment
+
+
+def sign_in_file(settings: Settings) -> Path:
+    """What Streamlit needs to know for the sign-in, readable by this user only. Raises StorageUnavailable.
+
+    The secret that signs its cookies is made once and kept, so that a restart signs nobody out.
+    """
+    path = settings.data / SIGN_IN_FILE
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        known = tomllib.loads(path.read_text(encoding="utf-8"))["auth"] if path.is_file() else {}
+        fields = {
+            "redirect_uri": settings.oidc_callback,
+            "cookie_secret": known.get("cookie_secret") or secrets.token_urlsafe(48),
+            "client_id": settings.oidc_client_id,
+            "client_secret": settings.oidc_client_secret,
+            "server_metadata_url": f"{settings.oidc_issuer.rstrip('/')}/.well-known/openid-configuration",
+        }
+        lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items()]
+        written = path.with_suffix(".partial")
+        with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+            out.write("\n".join(["[auth]", *lines, 'expose_tokens = ["id"]', ""]))
+        written.replace(path)
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise StorageUnavailable(path, str(error)) from error
+    return path
 
 
 class Child:

@@ -18,9 +18,9 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
+from monitor.api.principal import SINGLE_USER, Principal
 from monitor.errors import BodyTooLarge, KeyRefused
-from monitor.metadata.keys import ROLES, Role
-from monitor.records import DEFAULT_PROJECT
+from monitor.metadata.keys import Role
 from monitor.settings import LOOPBACK
 
 # Method and path → the least role that may; None = anybody.
@@ -75,30 +75,8 @@ REQUIRED: dict[tuple[str, str], Role | None] = {
 SMALL_BODY = 1024 * 1024
 
 
-class Principal:
-    """Who is asking: the project they see, their role, and the key's name (None for the single user)."""
-
-    __slots__ = ("key_name", "project", "role")
-
-    def __init__(self, project: str, role: Role, key_name: str | None) -> None:
-        self.project = project
-        self.role = role
-        self.key_name = key_name
-
-    def may(self, needed: Role) -> bool:
-        """Whether this role reaches the needed one."""
-        return ROLES.index(self.role) >= ROLES.index(needed)
-
-    def actor(self, given: str) -> str:
-        """The name written into the audit log: the key's where there is one, else what the body says."""
-        return self.key_name or given
-
-
-SINGLE_USER = Principal(DEFAULT_PROJECT, "admin", None)
-
-
 class FindKey(Protocol):
-    """Looks a token up; None where it is unknown, expired or revoked."""
+    """Looks a token up; None where it is unknown, expired or revoked. May raise KeyRefused with a better reason."""
 
     def __call__(self, token: str) -> Principal | None: ...
 

@@ -28,11 +28,13 @@ from monitor.api import (
     review,
     task_metrics,
 )
-from monitor.api.access import REQUIRED, SMALL_BODY, FindKey, Gate, Principal
+from monitor.api.access import REQUIRED, SMALL_BODY, FindKey, Gate
 from monitor.api.context import Context
+from monitor.api.identity import IdTokens
 from monitor.api.intake import BODIES_AT_ONCE, Intake
 from monitor.api.models import Problem
-from monitor.metadata.keys import ApiKeys
+from monitor.api.principal import Principal
+from monitor.metadata.keys import PREFIX, ApiKeys
 from monitor.records import ResponseRecord
 from monitor.telemetry import Metrics
 from monitor.tracing import span
@@ -89,8 +91,11 @@ def create_app(context: Context) -> FastAPI:
 
 def _find_key(context: Context) -> FindKey:
     keys = ApiKeys(context.database)
+    people = IdTokens(context.settings, context.clock) if context.settings.oidc_issuer else None
 
     def find(token: str) -> Principal | None:
+        if people is not None and not token.startswith(PREFIX):
+            return people.verify(token)
         key = keys.verify(token, context.clock.now())
         return None if key is None else Principal(key.project, key.role, key.name)
 
