@@ -166,7 +166,7 @@ class CitationMismatch(Detector):
     def _borne_out(self, claim: Claim, text: str, followed: Followed) -> Finding:
         read, calibration = followed.read, self.calibration
         cited = [one.part or one.whole for one in read]
-        names = " and ".join(name_of(one.piece) for one in read)
+        names = " and ".join(dict.fromkeys(name_of(one.piece) for one in read))
         found, score = None, BROKEN
         if any(source.passages for source in cited):
             found = self._scorer.bearing(text, cited)

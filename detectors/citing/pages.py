@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detectors.citing.texts import SourceText, mostly_in
-from detectors.contract import Claim, Place, Region
+from detectors.contract import Claim, Place
 from detectors.reading.comparison import compare
 from detectors.reading.lines import Line, Reading, around
+from detectors.seeing.coco import iou
 
 # What a caller's claim may be on a page; other kinds are seen, not read.
 PRINTED_KINDS = frozenset({"text", "quantity", "entity"})
@@ -39,18 +40,8 @@ def on_page(claim: Claim, text: SourceText, cited: Place) -> PageCheck:
     page = found[0].page
     region = around(line for line in found if line.page == page)
     quote = " ".join(line.text for line in found)
-    shared = overlap(region, cited.region) if cited.region else float(cited.page == page)
+    shared = iou(region, cited.region) if cited.region else float(cited.page == page)
     return PageCheck(here.raw if here else None, whole.raw, Place(text.evidence, region=region, page=page, quote=quote), shared)
-
-
-def overlap(first: Region, second: Region) -> float:
-    """Intersection over union of two regions (Jaccard), in [0, 1]."""
-    width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
-    height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (first[2] * first[3] + second[2] * second[3] - shared)
 
 
 def _cited(line: Line, cited: Place) -> bool:

@@ -84,16 +84,6 @@ def locate(text: str, quote: str) -> Span | None:
     return offsets[start], offsets[min(end, len(offsets)) - 1] + 1
 
 
-def overlap(first: tuple[float, float], second: tuple[float, float]) -> float:
-    """Intersection over union of two time intervals, in [0, 1]; a moment inside the other interval counts 1."""
-    shared = min(first[1], second[1]) - max(first[0], second[0])
-    if shared < 0:
-        return 0.0
-    whole = max(first[1], second[1]) - min(first[0], second[0])
-    instant = first[0] == first[1] or second[0] == second[1]
-    return 1.0 if instant or whole == 0 else shared / whole
-
-
 def _page_flaw(piece: EvidenceFile, page: int) -> Flaw | None:
     if piece.family not in ("pdf", "image"):
         return None

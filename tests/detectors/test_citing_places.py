@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from detectors.citing.pages import overlap
 from detectors.citing.places import flaw_of, locate, span_flaw
 from detectors.citing.texts import SourceText, TextSources
 from detectors.contract import DetectorOptions, EvidenceFile, EvidenceUnreadable, Place
@@ -107,12 +106,6 @@ def test_only_the_cited_lines_of_a_page_are_kept_and_offsets_hold() -> None:
     assert (place.page, place.quote) == (1, "Tax 0.54")
     assert place.region == pytest.approx((0.6, 0.1, 0.3, 0.05))
     assert text.place((20, 24)).page == 2
-
-
-def test_the_overlap_of_regions_is_intersection_over_union() -> None:
-    assert overlap((0.0, 0.0, 0.5, 0.5), (0.0, 0.0, 0.5, 0.5)) == pytest.approx(1.0)
-    assert overlap((0.0, 0.0, 0.5, 0.5), (0.25, 0.0, 0.5, 0.5)) == pytest.approx(1 / 3)
-    assert overlap((0.0, 0.0, 0.1, 0.1), (0.5, 0.5, 0.1, 0.1)) == 0.0
 
 
 @pytest.mark.parametrize(
