@@ -18,7 +18,7 @@ from detectors.seeing.colours import ABSENT_SHARE, CLEAR_SHARE, colour_share
 
 # A box of this score is a sighting; a fainter one may be anything.
 SHOWN_SCORE = 0.15
-# More than stated: complete boxes this sure that overlap at most so far.
+# More than stated: boxes this sure that overlap at most so far.
 COUNTED_SCORE = 0.7
 COUNTED_OVERLAP = 0.2
 TOO_FEW_STATED = 0.95
@@ -81,16 +81,16 @@ def miscoloured(claim: Claim, noun: str, image: Image.Image, boxes: Sequence[Box
 
 
 def count_apart(boxes: Sequence[Box]) -> list[Box]:
-    """Sure and complete boxes that barely overlap, best first: at least so many things are there."""
+    """Sure boxes that barely overlap, best first: at least so many things are there."""
     apart: list[Box] = []
     for box in boxes:
-        if box.complete and box.score >= COUNTED_SCORE and all(iou(box.region, other.region) < COUNTED_OVERLAP for other in apart):
+        if box.score >= COUNTED_SCORE and all(iou(box.region, other.region) < COUNTED_OVERLAP for other in apart):
             apart.append(box)
     return apart
 
 
 def is_alone(boxes: Sequence[Box]) -> bool:
-    """Whether the best box, a sure one, has no other beside it. Boxes within it are its parts, seen in a tile."""
+    """Whether the best box, a sure one, has no other beside it. Boxes within it are its parts."""
     if not boxes or boxes[0].score < ALONE_SCORE:
         return False
     main = boxes[0].region

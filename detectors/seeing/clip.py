@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageOps
 
 from detectors.contract import DetectorOptions, DetectorUnavailable, Region
-from detectors.seeing.coco import tiles
 from detectors.seeing.vocabulary import COCO_CLASSES, THINGS
 from detectors.weights import sha256_of
 
@@ -40,12 +39,13 @@ PROMPTS = (
 COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "black", "white", "gray")
 RIVALS = 16
 WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
-TILES = tiles(2, 0.25)
+TILES = 2
+TILE_OVERLAP = 0.25
 # Below this share of the picture a proposed box carries too few pixels for an embedding.
 MIN_REGION_AREA = 0.002
 MAX_BOXES = 12
 FIRST_BATCH = 32
-_PICTURES_KEPT = 64
+_PICTURES_KEPT = 256
 _SENTENCES_KEPT = 512
 _EVERYDAY = tuple(dict.fromkeys((*COCO_CLASSES, *sorted(THINGS))))
 
@@ -62,13 +62,14 @@ class Support:
 class ClipVerifier:
     """A loaded open_clip model with its caches. One instance serves one thread."""
 
-    def __init__(self, model: Any, transform: Any, tokenizer: Any, version: str, device: str) -> None:
+    def __init__(self, model: Any, transform: Any, tokenizer: Any, version: str, device: str, dtype: torch.dtype) -> None:
         self.version = version
         self.batch = FIRST_BATCH
         self._model = model
         self._transform = transform
         self._tokenizer = tokenizer
         self._device = device
+        self._dtype = dtype
         self._sentences: OrderedDict[str, torch.Tensor] = OrderedDict()
         self._names: dict[str, torch.Tensor] = {}
         self._pictures: OrderedDict[str, tuple[tuple[Region, ...], torch.Tensor]] = OrderedDict()
@@ -89,15 +90,16 @@ class ClipVerifier:
         if not local and not (options.clip_pretrained and options.allow_download):
             remedy = "Set clip_pretrained to a local weight file, or allow downloads and give an open_clip tag"
             raise DetectorUnavailable(detector, f"CLIP weights {options.clip_pretrained or 'for ' + options.clip_model}", remedy)
-        device = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
+        device = device_for(options.device, detector, has_cuda=torch.cuda.is_available())
         half = options.precision == "half" or (options.precision == "auto" and device.startswith("cuda"))
+        precision = "fp16" if half else "fp32"
         if options.threads > 0:
             torch.set_num_threads(options.threads)
         try:
             model, _, transform = open_clip.create_model_and_transforms(
                 options.clip_model,
                 pretrained=options.clip_pretrained,
-                precision="fp16" if half else "fp32",
+                precision=precision,
                 device=device,
                 cache_dir=str(options.cache_dir) if options.cache_dir else None,
             )
@@ -106,11 +108,18 @@ class ClipVerifier:
             remedy = "Set clip_model and clip_pretrained to a pair listed by open_clip.list_pretrained(), or to a file that fits the model"
             raise DetectorUnavailable(detector, f"a CLIP model that loads: {options.clip_model} ({error})", remedy) from error
         head = sha256_of(Path(options.clip_pretrained))[:12] if local else options.clip_pretrained
-        return cls(model.eval(), transform, tokenizer, f"{options.clip_model}@{head}", device)
+        return cls(
+            model.eval(),
+            transform,
+            tokenizer,
+            f"{options.clip_model}@{head}",
+            device,
+            open_clip.get_input_dtype(precision) or torch.float32,
+        )
 
-    def verify(self, image: Image.Image, key: str, name: str, colours: Sequence[str] = (), boxes: Iterable[Region] = ()) -> Support:
+    def verify(self, image: Image.Image, key: str, name: str, colours: Sequence[str] = (), boxes: Sequence[Region] = ()) -> Support:
         """Support for ``name`` (singular) in an RGB picture; ``key`` is the picture's hash, ``boxes`` are extra regions."""
-        regions, pictures = self._embedded(key, image, tuple(boxes))
+        regions, pictures = self._embedded(key, image, boxes)
         claimed = " ".join([*colours, name])
         rivals = self._rivals(name, colours)
         names = self._embed_names([claimed, *rivals])
@@ -164,19 +173,40 @@ class ClipVerifier:
             self._names.update(zip(new, _unit(each.mean(dim=1)), strict=True))
         return torch.stack([self._names[name] for name in names])
 
-    def _embedded(self, key: str, image: Image.Image, boxes: tuple[Region, ...]) -> tuple[tuple[Region, ...], torch.Tensor]:
+    def prepare(self, pictures: Iterable[tuple[str, Image.Image, Sequence[Region]]]) -> None:
+        """Embed the regions of several pictures (hash, RGB picture, proposed boxes) in common batches, for later claims.
+
+        The pictures are taken one by one, so an iterator that opens them keeps no more than one in memory.
+        """
         import torch
 
-        regions = (WHOLE, *TILES, *[box for box in boxes if box[2] * box[3] >= MIN_REGION_AREA][:MAX_BOXES])
-        known = self._pictures.get(key)
-        if known is None or known[0] != regions:
-            crops = torch.stack([self._transform(_squared(image.crop(_pixels(region, image.size)))) for region in regions])
-            known = (regions, _unit(self._in_batches(crops, self._model.encode_image)))
-            self._pictures[key] = known
-        self._pictures.move_to_end(key)
+        waiting: list[tuple[str, tuple[Region, ...], torch.Tensor]] = []
+        for key, image, boxes in pictures:
+            regions = _regions(boxes)
+            if key not in self._pictures or self._pictures[key][0] != regions:
+                crops = [self._transform(_squared(image.crop(_pixels(region, image.size)))) for region in regions]
+                waiting.append((key, regions, torch.stack(crops)))
+            if sum(len(crops) for *_, crops in waiting) >= self.batch:
+                self._encode(waiting)
+                waiting = []
+        self._encode(waiting)
+
+    def _encode(self, waiting: Sequence[tuple[str, tuple[Region, ...], torch.Tensor]]) -> None:
+        import torch
+
+        if not waiting:
+            return
+        vectors = _unit(self._in_batches(torch.cat([crops for *_, crops in waiting]), self._model.encode_image))
+        for (key, regions, _), own in zip(waiting, vectors.split([len(crops) for *_, crops in waiting]), strict=True):
+            self._pictures[key] = (regions, own)
+            self._pictures.move_to_end(key)
         while len(self._pictures) > _PICTURES_KEPT:
             self._pictures.popitem(last=False)
-        return known
+
+    def _embedded(self, key: str, image: Image.Image, boxes: Sequence[Region]) -> tuple[tuple[Region, ...], torch.Tensor]:
+        self.prepare([(key, image, boxes)])
+        self._pictures.move_to_end(key)
+        return self._pictures[key]
 
     def _in_batches(self, inputs: torch.Tensor, encode: Any) -> torch.Tensor:
         """Encode in batches; a batch that does not fit the memory is halved, and the smaller size is kept for later."""
@@ -187,7 +217,8 @@ class ClipVerifier:
         while at < len(inputs):
             batch = inputs[at : at + self.batch].to(self._device)
             if batch.is_floating_point():
-                batch = batch.to(next(self._model.parameters()).dtype)
+                # Not the type of any one weight: in half precision open_clip keeps some of them (norms, embeddings) single.
+                batch = batch.to(self._dtype)
             try:
                 with torch.inference_mode():
                     done.append(encode(batch).float().cpu())
@@ -200,6 +231,27 @@ class ClipVerifier:
                 continue
             at += len(batch)
         return torch.cat(done)
+
+
+def tiles(side: int, overlap: float) -> tuple[Region, ...]:
+    """``side``×``side`` regions that cover the picture, neighbours sharing ``overlap`` of their width."""
+    extent = 1 / (side - (side - 1) * overlap)
+    step = extent * (1 - overlap)
+    return tuple((column * step, row * step, extent, extent) for row in range(side) for column in range(side))
+
+
+def device_for(wanted: str, detector: str, *, has_cuda: bool) -> str:
+    """The torch device: ``auto`` takes a GPU where there is one. Raises DetectorUnavailable for a GPU that is not there."""
+    if wanted == "auto":
+        return "cuda" if has_cuda else "cpu"
+    if wanted.startswith("cuda") and not has_cuda:
+        remedy = "Set device to auto or cpu, or install the CUDA build of torch and a driver that fits it"
+        raise DetectorUnavailable(detector, f"a GPU that torch can use (device {wanted})", remedy)
+    return wanted
+
+
+def _regions(boxes: Sequence[Region]) -> tuple[Region, ...]:
+    return (WHOLE, *tiles(TILES, TILE_OVERLAP), *[box for box in boxes if box[2] * box[3] >= MIN_REGION_AREA][:MAX_BOXES])
 
 
 def _unit(vectors: torch.Tensor) -> torch.Tensor:

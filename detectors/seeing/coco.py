@@ -1,10 +1,13 @@
 """Looks for the 80 COCO classes with an SSD MobileNet v2 on OpenCV's own inference, no torch.
 
-The network sees 300×300 pixels, so small things vanish in a whole photograph. It therefore looks at the whole picture
-and at 2×2 overlapping tiles, each also mirrored. The evidence for a class is a logit: the mean of the whole view and
-of the best tile, less half of what the network answers for that class on pictures without content. That correction
-follows the content-free calibration of Zhao et al., "Calibrate Before Use" (2021): the network leans to frequent
-classes (person, chair, cup), while an answer may name any class, so its own prior must not vouch for the answer.
+The network was trained on 300×300 pixels, where small things vanish; being convolutional it also takes 600×600, where
+large ones outgrow its anchors. It therefore looks at the whole picture at both sizes, each also mirrored: four passes,
+the larger ones four times as dear. The evidence for a class is a logit, from which two things are taken off:
+
+- a share of what the network answers for that class on pictures without content, after Zhao et al., "Calibrate Before
+  Use" (2021): it leans to frequent classes (person, chair, cup), and its own prior must not vouch for an answer;
+- a share of how loudly the other classes answer in the same picture: where much is seen clearly, a middling score is
+  weaker evidence than in a picture that gives nothing away.
 """
 
 from __future__ import annotations
@@ -25,26 +28,26 @@ from detectors.weights import COCO_DETECTOR, sha256_of, verified_files
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-INPUT_SIDE = 300
-TILE_OVERLAP = 0.25
+INPUT_SIDES = (300, 600)
 PRIOR_SHARE = 0.5
+# The mean of so many of the strongest other classes, and its share.
+CLUTTER_CLASSES, CLUTTER_SHARE = 5, 0.33
 # Below this a box is noise that would only crowd the list; presence does not depend on it.
 MIN_BOX_SCORE = 0.05
 SAME_OBJECT_IOU = 0.5
 _CLASS_SCORES = "ClassPredictor/concat/sigmoid"
 _CLASS_COLUMNS = 91  # background and ids 1–90
 _TINY = 1e-6
-_EDGE = 0.02
+_IDS = np.asarray(sorted(COCO_IDS))
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One detected object; ``complete`` unless a tile's inner edge may have cut it."""
+    """One detected object."""
 
     name: str
     score: float
     region: Region
-    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,11 @@ class CocoDetector:
             cv2.setNumThreads(threads)
         self.version = version
         self._cv2 = cv2
-        self._net = cv2.dnn.readNetFromTensorflow(str(weights), str(graph), extraOutputs=[_CLASS_SCORES])
-        self._prior = np.mean([self._look_once(view)[0] for view in _contentless(cv2)], axis=0)
+        # One network a size: after a change of size OpenCV keeps anchors and buffers of the size before, and boxes shift.
+        self._nets = {side: cv2.dnn.readNetFromTensorflow(str(weights), str(graph), extraOutputs=[_CLASS_SCORES]) for side in INPUT_SIDES}
+        contentless = list(_contentless(cv2))
+        self._prior = np.mean([self._look_once(view, INPUT_SIDES[0])[0] for view in contentless], axis=0)
+        self._look_once(contentless[0], INPUT_SIDES[-1])  # a graph of fixed size fails here and not at the first picture
 
     @classmethod
     def open(cls, object_model: str, detector: str, threads: int = 0) -> CocoDetector:
@@ -104,12 +110,12 @@ class CocoDetector:
         pixels = np.asarray(image)
         views: list[Floats] = []
         found: list[Box] = []
-        for region in ((0.0, 0.0, 1.0, 1.0), *tiles(2, TILE_OVERLAP)):
-            both = [self._look_once(view) for view in _with_mirror(_crop(pixels, region))]
-            views.append(np.mean([logits for logits, _ in both], axis=0))
-            for (_, detections), mirrored in zip(both, (False, True), strict=True):
-                found += _boxes(detections, region, mirrored=mirrored)
-        logits = (views[0] + np.max(views[1:], axis=0)) / 2 - PRIOR_SHARE * self._prior
+        for side in INPUT_SIDES:
+            for view, mirrored in ((pixels, False), (np.ascontiguousarray(pixels[:, ::-1]), True)):
+                logits, detections = self._look_once(view, side)
+                views.append(logits)
+                found += _boxes(detections, mirrored=mirrored)
+        logits = evidence_of(np.mean(views, axis=0) - PRIOR_SHARE * self._prior)
         peak = np.max(views, axis=0)
         return Sight(
             evidence={name: float(logits[number]) for number, name in COCO_IDS.items()},
@@ -117,19 +123,23 @@ class CocoDetector:
             boxes=_distinct(found),
         )
 
-    def _look_once(self, pixels: Pixels) -> tuple[Floats, Floats]:
+    def _look_once(self, pixels: Pixels, side: int) -> tuple[Floats, Floats]:
         """Per class id the highest logit over all anchors, and the detections (n, 7) as OpenCV gives them."""
-        self._net.setInput(self._cv2.dnn.blobFromImage(pixels, size=(INPUT_SIDE, INPUT_SIDE)))
-        detections, scores = self._net.forward(["detection_out", _CLASS_SCORES])
+        net = self._nets[side]
+        net.setInput(self._cv2.dnn.blobFromImage(pixels, size=(side, side)))
+        detections, scores = net.forward(["detection_out", _CLASS_SCORES])
         highest = scores.reshape(-1, _CLASS_COLUMNS).max(axis=0).clip(_TINY, 1 - _TINY)
         return np.log(highest / (1 - highest)), detections.reshape(-1, 7)
 
 
-def tiles(side: int, overlap: float) -> tuple[Region, ...]:
-    """``side``×``side`` regions that cover the picture, neighbours sharing ``overlap`` of their width."""
-    extent = 1 / (side - (side - 1) * overlap)
-    step = extent * (1 - overlap)
-    return tuple((column * step, row * step, extent, extent) for row in range(side) for column in range(side))
+def evidence_of(logits: Floats) -> Floats:
+    """Logits by class id, each less a share of the mean of the strongest others."""
+    ranked = np.sort(logits[_IDS])[::-1]
+    evidence = logits.copy()
+    for number in _IDS:
+        own = int(np.searchsorted(-ranked, -logits[number]))
+        evidence[number] -= CLUTTER_SHARE * np.delete(ranked, own)[:CLUTTER_CLASSES].mean()
+    return evidence
 
 
 def iou(first: Region, second: Region) -> float:
@@ -149,35 +159,16 @@ def _shared(first: Region, second: Region) -> float:
     return max(0.0, width) * max(0.0, height)
 
 
-def _crop(pixels: Pixels, region: Region) -> Pixels:
-    height, width = pixels.shape[:2]
-    left, top = int(region[0] * width), int(region[1] * height)
-    right, bottom = max(left + 1, round((region[0] + region[2]) * width)), max(top + 1, round((region[1] + region[3]) * height))
-    return pixels[top:bottom, left:right]
-
-
-def _with_mirror(pixels: Pixels) -> tuple[Pixels, Pixels]:
-    return np.ascontiguousarray(pixels), np.ascontiguousarray(pixels[:, ::-1])
-
-
-def _boxes(detections: Floats, region: Region, *, mirrored: bool) -> Iterator[Box]:
+def _boxes(detections: Floats, *, mirrored: bool) -> Iterator[Box]:
     for _, number, score, x0, y0, x1, y1 in detections.tolist():
         name = COCO_IDS.get(int(number))
         if name is None or score < MIN_BOX_SCORE:
             continue
         if mirrored:
             x0, x1 = 1 - x1, 1 - x0
-        left, right = (region[0] + min(max(x, 0.0), 1.0) * region[2] for x in (x0, x1))
-        top, bottom = (region[1] + min(max(y, 0.0), 1.0) * region[3] for y in (y0, y1))
+        left, top, right, bottom = (min(max(edge, 0.0), 1.0) for edge in (x0, y0, x1, y1))
         if right > left and bottom > top:
-            box = (left, top, right - left, bottom - top)
-            yield Box(name, score, box, complete=not _is_cut(box, region))
-
-
-def _is_cut(box: Region, tile: Region) -> bool:
-    """Whether a box reaches an edge of its tile that is no edge of the picture."""
-    sides = ((tile[0], box[0]), (tile[1], box[1]), (tile[0] + tile[2], box[0] + box[2]), (tile[1] + tile[3], box[1] + box[3]))
-    return any(_EDGE < edge < 1 - _EDGE and abs(edge - reach) < _EDGE for edge, reach in sides)
+            yield Box(name, score, (left, top, right - left, bottom - top))
 
 
 def _distinct(found: list[Box]) -> tuple[Box, ...]:
@@ -192,10 +183,10 @@ def _distinct(found: list[Box]) -> tuple[Box, ...]:
 def _contentless(cv2: Any) -> Iterator[Pixels]:
     """Flat greys and noise from fine to coarse: pictures in which there is nothing to see. Always the same."""
     for grey in (0, 64, 128, 192, 255):
-        yield np.full((INPUT_SIDE, INPUT_SIDE, 3), grey, np.uint8)
+        yield np.full((INPUT_SIDES[0], INPUT_SIDES[0], 3), grey, np.uint8)
     random = np.random.default_rng(0)
     for blur in (0, 1, 3, 8, 20, 40):
-        noise = random.normal(size=(INPUT_SIDE, INPUT_SIDE, 3)).astype(np.float32)
+        noise = random.normal(size=(INPUT_SIDES[0], INPUT_SIDES[0], 3)).astype(np.float32)
         if blur:
             noise = cv2.GaussianBlur(noise, (0, 0), blur)
         yield (128 + 50 * (noise - noise.mean()) / noise.std()).clip(0, 255).astype(np.uint8)

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 from detectors.claims.objects import find
 from detectors.contract import Case, DetectorOptions, DetectorUnavailable, EvidenceFile
 from detectors.object_hallucination import ObjectHallucination
-from detectors.seeing.clip import PROMPTS, ClipVerifier, Support
+from detectors.seeing.clip import PROMPTS, ClipVerifier, Support, device_for
 from detectors.weights import COCO_DETECTOR
 
 pytestmark = pytest.mark.models
@@ -205,6 +205,55 @@ def test_a_model_too_large_even_for_one_picture_says_so(weights: Path) -> None:
     with pytest.raises(torch.OutOfMemoryError):
         limited.verify(drawing("red", "square", random.Random(5)), "sheet", "square")
     assert limited.batch == 1
+
+
+def test_pictures_of_a_batch_are_encoded_together_and_give_the_same_support(weights: Path) -> None:
+    import torch
+
+    alone, together = verifier_of(weights), verifier_of(weights)
+    together.batch = 16
+    encode = together._model.encode_image
+    sizes: list[int] = []
+
+    def counted(batch: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(batch))
+        result: torch.Tensor = encode(batch)
+        return result
+
+    together._model.encode_image = counted
+    rng = random.Random(9)
+    sheets = {f"sheet-{number}": drawing(*PAIRS[number], rng) for number in range(6)}
+    together.prepare((key, sheet, ()) for key, sheet in sheets.items())
+    assert len(sizes) < len(sheets), "regions of several pictures share a batch"
+    assert sum(sizes) == 5 * len(sheets)
+    assert max(sizes) <= 16
+    for (key, sheet), (colour, shape) in zip(sheets.items(), PAIRS, strict=False):
+        expected = alone.verify(sheet, key, shape, (colour,))
+        found = together.verify(sheet, key, shape, (colour,))
+        assert found.probability == pytest.approx(expected.probability, rel=1e-3)
+        assert found.region == expected.region
+    assert sum(sizes) == 5 * len(sheets), "what was prepared is not encoded again"
+
+
+def test_half_precision_tells_the_same_things_apart(weights: Path) -> None:
+    build(None)
+    options = DetectorOptions(clip_model=MODEL, clip_pretrained=str(weights), device="cpu", precision="half", threads=1)
+    halved = ClipVerifier.open(options, "object_hallucination")
+    assert picks(halved) >= ENOUGH_ACCURACY
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has_cuda", "device"),
+    [("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu"), ("cuda", True, "cuda"), ("cuda:1", True, "cuda:1")],
+)
+def test_a_gpu_is_used_where_there_is_one_and_it_is_not_declined(wanted: str, has_cuda: bool, device: str) -> None:
+    assert device_for(wanted, "object_hallucination", has_cuda=has_cuda) == device
+
+
+def test_a_gpu_that_is_asked_for_and_not_there_is_refused_with_the_remedy() -> None:
+    with pytest.raises(DetectorUnavailable, match="device cuda") as refusal:
+        device_for("cuda", "object_hallucination", has_cuda=False)
+    assert "auto" in refusal.value.remedy
 
 
 def test_a_thing_outside_coco_is_judged_once_clip_is_configured(weights: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class ColourSeer:
         self.looks += 1
         shown = SHOWN.get(nearest(image))
         evidence = {name: PRESENT if name == shown else ABSENT for name in COCO_CLASSES}
-        boxes = (Box(shown, 0.95, (0.2, 0.2, 0.5, 0.5), complete=True),) if shown else ()
+        boxes = (Box(shown, 0.95, (0.2, 0.2, 0.5, 0.5)),) if shown else ()
         return Sight(evidence, {name: 0.95 if name == shown else 0.01 for name in COCO_CLASSES}, boxes)
 
 

@@ -15,7 +15,8 @@ from detectors.claims.objects import find
 from detectors.contract import Case, Claim, DetectorOptions, DetectorUnavailable, EvidenceFile, EvidenceUnreadable, Finding, Place
 from detectors.object_hallucination import ObjectHallucination
 from detectors.pictures import open_picture
-from detectors.seeing.coco import CocoDetector, iou, tiles
+from detectors.seeing.clip import tiles
+from detectors.seeing.coco import CLUTTER_SHARE, CocoDetector, evidence_of, iou
 from detectors.seeing.vocabulary import COCO_CLASSES, COCO_IDS, MEANINGS, NOT_THINGS, THINGS, meaning_of
 
 Judge = Callable[..., list[Finding]]
@@ -122,6 +123,19 @@ def test_a_narrowed_denial_is_not_contradicted_by_another_one(judge: Judge, phot
 @pytest.mark.models
 def test_a_denial_is_wrong_only_where_the_thing_clearly_is(judge: Judge, photographs: dict[str, EvidenceFile]) -> None:
     assert verdicts(judge("There is no cat and no dog in the picture.", photographs["cat"])) == {"cat": "hallucinated", "dog": "supported"}
+
+
+@pytest.mark.models
+def test_a_picture_gives_the_same_sight_whatever_was_looked_at_before(photographs: dict[str, EvidenceFile]) -> None:
+    """OpenCV keeps buffers of the last input size: one network for both sizes gave shifted boxes from the second picture on."""
+    network = CocoDetector.open("", "object_hallucination", 1)
+    cat = open_picture(photographs["cat"])
+    first = network.look(cat)
+    network.look(open_picture(photographs["coffee"]))
+    again = network.look(cat)
+    assert again.evidence == pytest.approx(first.evidence, abs=1e-4)
+    assert [box.name for box in again.boxes] == [box.name for box in first.boxes]
+    assert iou(again.boxes[0].region, first.boxes[0].region) > 0.999
 
 
 @pytest.mark.models
@@ -285,6 +299,17 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: 
     Image.new("1", (10_000, 8_001)).save(tmp_path / "huge.png")
     with pytest.raises(EvidenceUnreadable, match="more than 80 megapixels"):
         open_picture(picture(tmp_path / "huge.png"))
+
+
+def test_evidence_for_a_class_is_less_where_others_answer_loudly() -> None:
+    quiet, loud = np.full(91, -6.0, np.float32), np.full(91, -6.0, np.float32)
+    cat, loudest = 17, [1, 18, 44, 47, 62]
+    quiet[cat] = loud[cat] = 0.0
+    loud[loudest] = 2.0
+    assert evidence_of(quiet)[cat] == pytest.approx(0.0 + CLUTTER_SHARE * 6.0)
+    assert evidence_of(loud)[cat] == pytest.approx(0.0 - CLUTTER_SHARE * 2.0)
+    # A class is no clutter to itself.
+    assert evidence_of(loud)[1] == pytest.approx(2.0 - CLUTTER_SHARE * (4 * 2.0 + 0.0) / 5)
 
 
 def test_tiles_cover_the_picture_and_overlap() -> None:

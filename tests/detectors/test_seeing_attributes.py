@@ -48,8 +48,8 @@ def stated(*colours: str, count: int | None = None, exhaustive: bool = False) ->
     return Claim("c1", "car", (0, 3), "object", facts={"attributes": colours, "count": count, "exhaustive": exhaustive})
 
 
-def car(region: tuple[float, float, float, float] = LEFT, score: float = 0.9, name: str = "car", *, complete: bool = True) -> Box:
-    return Box(name, score, region, complete)
+def car(region: tuple[float, float, float, float] = LEFT, score: float = 0.9, name: str = "car") -> Box:
+    return Box(name, score, region)
 
 
 @pytest.mark.parametrize("paint", PAINTS)
@@ -108,12 +108,12 @@ def test_nothing_is_said_where_no_colour_is_stated() -> None:
     assert miscoloured(stated(), "car", street(PAINTS["red"]), [car()]) == ""
 
 
-def box(x: float, score: float, *, complete: bool = True) -> Box:
-    return Box("dog", score, (x, 0.0, 0.2, 0.5), complete)
+def box(x: float, score: float) -> Box:
+    return Box("dog", score, (x, 0.0, 0.2, 0.5))
 
 
 def test_only_sure_separate_boxes_are_counted() -> None:
-    boxes = [box(0.0, 0.9), box(0.02, 0.8), box(0.5, 0.7), box(0.7, 0.3), box(0.8, 0.9, complete=False)]
+    boxes = [box(0.0, 0.9), box(0.02, 0.8), box(0.5, 0.7), box(0.7, 0.3)]
     assert [one.region[0] for one in count_apart(boxes)] == [0.0, 0.5]
 
 
@@ -121,7 +121,7 @@ def test_a_faint_second_box_forbids_calling_a_thing_alone() -> None:
     assert is_alone([box(0.0, 0.9)])
     assert not is_alone([box(0.0, 0.7)])
     assert not is_alone([box(0.0, 0.9), box(0.5, 0.12)])
-    assert is_alone([box(0.0, 0.9), Box("dog", 0.6, (0.05, 0.1, 0.05, 0.1), complete=False)])
+    assert is_alone([box(0.0, 0.9), Box("dog", 0.6, (0.05, 0.1, 0.05, 0.1))])
     assert not is_alone([])
 
 
