@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 from sklearn.metrics import roc_auc_score
@@ -124,14 +123,14 @@ class KeptReader:
         path.write_text(json.dumps(kept | {"lines": _rows(reading.lines)}), encoding="utf-8")
         return reading
 
-    def lines_of(self, image: Image.Image, page: int = 1) -> list[Line]:
-        """The lines of one picture, from the folder where they are there."""
-        path = self._folder / f"{hashlib.sha256(image.tobytes()).hexdigest()}.lines.json"
+    def recognise(self, pieces: Sequence[Any]) -> list[tuple[str, float]]:
+        """Text and confidence of pieces of a picture, from the folder where they are there."""
+        digest = hashlib.sha256(b"".join(piece.tobytes() for piece in pieces)).hexdigest()
+        path = self._folder / f"{digest}.pieces.json"
         if not path.exists():
             self._load()
-            path.write_text(json.dumps(_rows(self._reader.lines_of(image, page))), encoding="utf-8")
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return [Line(text, confidence, tuple(region), number) for text, confidence, region, number in kept]
+            path.write_text(json.dumps(self._reader.recognise(pieces)), encoding="utf-8")
+        return [(text, confidence) for text, confidence in json.loads(path.read_text(encoding="utf-8"))]
 
     def _load(self) -> None:
         if not self._loaded:

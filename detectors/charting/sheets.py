@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from detectors.charting.association import Association
 from detectors.charting.chart import Chart
 from detectors.charting.recover import not_a_chart, recover
-from detectors.charting.turned import PictureReader, with_turned
+from detectors.charting.turned import PieceReader, with_turned
 from detectors.charting.words import Vocabulary
 from detectors.contract import EvidenceFile
 from detectors.reading.lines import Reading
@@ -35,7 +35,7 @@ _sheets: OrderedDict[tuple[str, str], Sheet | str] = OrderedDict()
 _lock = threading.Lock()
 
 
-def sheet_of(evidence: EvidenceFile, reading: Reading, reader: PictureReader) -> Sheet | str:
+def sheet_of(evidence: EvidenceFile, reading: Reading, reader: PieceReader) -> Sheet | str:
     """The first chart among the evidence's pages, or why there is none; ``reader`` reads print on its side again.
 
     Raises EvidenceUnreadable.
@@ -54,7 +54,7 @@ def sheet_of(evidence: EvidenceFile, reading: Reading, reader: PictureReader) ->
     return found
 
 
-def _recover(evidence: EvidenceFile, reading: Reading, reader: PictureReader) -> Sheet | str:
+def _recover(evidence: EvidenceFile, reading: Reading, reader: PieceReader) -> Sheet | str:
     _, pages = open_pages(evidence)
     reason = "the document carries its own text, its drawings are not read"
     for page in pages:

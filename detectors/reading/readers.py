@@ -115,6 +115,10 @@ class FastReader:
         """The lines of one RGB picture."""
         return self._transcribe([(page, np.asarray(image))])[0]
 
+    def recognise(self, pieces: Sequence[Pixels]) -> list[tuple[str, float]]:
+        """Text and confidence of pieces of a page (RGB arrays), each one level line."""
+        return text_spotter(self._options).recognise(pieces)
+
     def _keep(self, waiting: Mapping[str, tuple[int, Pixels]]) -> None:
         for sha256, lines in zip(waiting, self._transcribe(list(waiting.values())), strict=True):
             reading = Reading(tuple(lines), self.version)

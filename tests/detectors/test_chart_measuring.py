@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,33 +144,40 @@ def test_a_hollow_swatch_names_its_line_and_a_bar_beside_a_name_is_no_swatch() -
 
 
 class SideReader:
-    """Reads a picture only once it is turned, as readers do with print on its side."""
+    """Reads a piece well when its line runs from left to right: dark on the left, light on the right."""
 
-    def __init__(self, *lines: Line) -> None:
-        self.lines = lines
-        self.sizes: list[tuple[int, int]] = []
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.pieces = 0
 
-    def lines_of(self, image: Image.Image, page: int = 1) -> list[Line]:
-        self.sizes.append(image.size)
-        return list(self.lines)
+    def recognise(self, pieces: Sequence[Any]) -> list[tuple[str, float]]:
+        self.pieces += len(pieces)
+        return [(self.text, 0.98) if piece[:, : piece.shape[1] // 3].mean() < piece.mean() - 20 else ("Xx", 0.3) for piece in pieces]
 
 
 def test_print_on_its_side_is_read_again_where_it_stands() -> None:
-    picture = Image.fromarray(np.full((200, 400, 3), 255, np.uint8))
+    pixels = np.full((200, 400, 3), 255, np.uint8)
+    # Print that runs upwards begins at the bottom.
+    pixels[160:180, 100:112] = 0
     upright, tall = Line("Title", 0.99, (0.1, 0.05, 0.3, 0.08)), Line("Gmary", 0.8, (0.25, 0.6, 0.03, 0.3))
-    # Turned clockwise, 200 wide and 400 tall: y becomes x from the other end, x becomes y.
-    reader = SideReader(Line("Germany", 0.99, (0.1, 0.25, 0.3, 0.03)), Line("elli", 0.5, (0.8, 0.1, 0.1, 0.03)))
-    lines = with_turned([upright, tall], reader, picture, 1)
-    assert reader.sizes == [(200, 400)]
+    lines = with_turned([upright, tall], SideReader("Germany"), Image.fromarray(pixels), 1)
     assert [line.text for line in lines] == ["Title", "Germany"]
-    assert lines[1].region == pytest.approx((0.25, 0.6, 0.03, 0.3))
+    assert lines[1].region == tall.region
+
+
+def test_an_unsure_line_beside_print_on_its_side_is_read_upright() -> None:
+    pixels = np.full((200, 400, 3), 255, np.uint8)
+    pixels[20:30, 20:26] = 0
+    unsure, tall = Line("06", 0.5, (0.05, 0.1, 0.05, 0.05)), Line("Gmary", 0.8, (0.25, 0.6, 0.03, 0.3))
+    lines = with_turned([unsure, tall], SideReader("90"), Image.fromarray(pixels), 1)
+    assert [line.text for line in lines] == ["90", "Gmary"]
 
 
 def test_a_picture_without_print_on_its_side_is_not_read_twice() -> None:
-    reader = SideReader()
-    upright = Line("Title", 0.99, (0.1, 0.05, 0.3, 0.08))
-    assert with_turned([upright], reader, Image.new("RGB", (400, 200)), 1) == (upright,)
-    assert reader.sizes == []
+    reader = SideReader("")
+    line = Line("Title", 0.5, (0.1, 0.05, 0.3, 0.08))
+    assert with_turned([line], reader, Image.new("RGB", (400, 200)), 1) == (line,)
+    assert reader.pieces == 0
 
 
 @pytest.mark.parametrize(
