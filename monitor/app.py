@@ -25,6 +25,7 @@ from monitor.alerts.delivery import Delivery
 from monitor.alerts.rules import RuleBook
 from monitor.api.application import create_app
 from monitor.api.context import Context
+from monitor.api.rendering import Renderer
 from monitor.checks.desk import CheckDesk
 from monitor.checks.queued import QueuedWork
 from monitor.clock import Clock, SystemClock
@@ -141,6 +142,8 @@ class Service:
         closing.callback(delivery.stop)
         jobs.start()
         closing.callback(jobs.stop)
+        renderer = Renderer()
+        closing.callback(renderer.stop)
         return Context(
             settings=settings,
             clock=clock,
@@ -157,6 +160,7 @@ class Service:
             driver=driver,
             jobs=jobs,
             metrics=metrics,
+            renderer=renderer,
             started_at=started_at,
             not_ready=lambda: _not_ready(store),
         )

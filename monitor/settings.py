@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     check_workers: int = Field(1, ge=0, le=64, description="Worker processes for checks on demand, started by the first; 0 = none.")
     callback_prefixes: tuple[str, ...] = Field((), description="Prefixes of http: and https: addresses that a queued check may call back.")
     batch_size: int = Field(8, ge=1, le=256, description="Responses in one micro-batch.")
+    worker_memory_bytes: int = Field(8 * 1024**3, ge=0, description="Real memory at which a busy worker is replaced; 0 = no limit.")
     item_timeout_s: float = Field(120.0, gt=0, description="Seconds one response may take in a worker before it counts as poison.")
     detect_share: Ratio = Field(1.0, description="Share of assistive responses that are checked; higher risks are always checked.")
     detect_max_wait_s: int = Field(0, ge=0, description="Wait in the queue after which assistive responses are over budget; 0 = never.")

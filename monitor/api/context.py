@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from monitor.api.rendering import Renderer
 from monitor.checks.desk import CheckDesk
 from monitor.checks.queued import QueuedWork
 from monitor.clock import Clock
@@ -45,6 +46,7 @@ class Context:
     driver: Driver
     jobs: JobRunner
     metrics: Metrics
+    renderer: Renderer
     started_at: datetime
     leader: bool = True
     # Empty = ready; otherwise what is still missing, in words for the operator.

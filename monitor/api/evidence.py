@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
 from monitor.api.models import EvidenceStored
-from monitor.api.previews import MAX_WIDTH, page_picture, thumbnail
+from monitor.api.previews import MAX_WIDTH
 from monitor.errors import BodyTooLarge, RecordInvalid
 from monitor.evidence import Incoming, StoredBlob, media_type_of
 
@@ -110,10 +110,9 @@ def get_evidence(
     headers = {**_SAFE, "ETag": tag}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    if page is not None:
-        return Response(page_picture(path, sha256, page, width), headers=headers, media_type="image/png")
-    if width is not None:
-        return Response(thumbnail(path, sha256, width), headers=headers, media_type="image/webp")
+    if page is not None or width is not None:
+        shown = running.renderer.render(path, sha256, page=page, width=width)
+        return Response(shown, headers=headers, media_type="image/webp" if page is None else "image/png")
     found = media_type_of(path)
     if not found.startswith((*_INLINE, "text/plain")):
         headers["Content-Disposition"] = f'attachment; filename="{sha256[:16]}"'

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from detectors.contract import Case, Claim, EvidenceFile, MissingEvidence, Place
 from monitor import records
 from monitor.errors import EvidenceAltered, EvidenceMissing, EvidenceRefused
-from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
+from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader, media_type_in
 from monitor.records import DEFAULT_PROJECT, ResponseRecord, encode_response
 
 # Several detectors look at the same response one after another; its case is built once.
@@ -151,6 +151,7 @@ class CaseBuilder:
         path, sha256 = self._read(piece, folder, project)
         if piece.sha256 is not None and piece.sha256 != sha256:
             raise EvidenceAltered(piece.id, sha256, piece.sha256)
+        _check_type(piece, path)
         return EvidenceFile(piece.id, piece.media_type, path.absolute(), sha256, piece.role, piece.title, piece.metadata)
 
     def _read(self, piece: records.Evidence, folder: Path | None, project: str) -> tuple[Path, str]:
@@ -209,3 +210,22 @@ def _given_claim(claim: records.Claim, number: int) -> Claim:
         speaker=claim.speaker or next(voices, None),
         given=True,
     )
+
+
+# Containers that carry sound, pictures or both.
+_EITHER = ("audio", "video")
+
+
+def _check_type(piece: records.Evidence, path: Path) -> None:
+    """Raises EvidenceRefused where the first bytes say that it is another kind of thing than the record says.
+
+    A decoder is chosen by the declared type; a file that is two things at once must not reach one it was not sent to.
+    """
+    with path.open("rb") as stream:
+        found = media_type_in(stream.read(4096))
+    if found is None or piece.media_type.startswith("application/octet-stream"):
+        return
+    declared, seen = family_of(piece), EvidenceFile("", found, Path(), "").family
+    if declared != seen and not (declared in _EITHER and seen in _EITHER):
+        problem = f"it is declared as {piece.media_type[:80]}, but its content is {found}"
+        raise EvidenceRefused(piece.id, problem, "Send it with its own media type")

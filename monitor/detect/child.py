@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from multiprocessing import Pipe
+from pathlib import Path
 
 from monitor.detect.wire import Configure, Stop, ToService, ToWorker, WorkerConfig, pack, unpack_to_service
 
@@ -55,6 +57,15 @@ class Child:
     def pid(self) -> int:
         """Process id."""
         return self._process.pid
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it holds of real memory now; 0 where the system does not say."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except (OSError, ValueError, IndexError):
+            return 0
+        return pages * resource.getpagesize()
 
     def send(self, raw: bytes) -> None:
         """Send a packed message. Raises WorkerDied."""

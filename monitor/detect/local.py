@@ -188,6 +188,11 @@ class LocalEngine:
     def _end_overdue(self) -> None:
         now = time.monotonic()
         for seat in self._seats:
+            limit = self.config.memory_bytes
+            if limit and seat.child is not None and seat.task is not None and (held := seat.child.memory_bytes) > limit:
+                seat.child.kill()
+                self._lost(seat, f"the worker held {held:,} bytes of memory, more than the {limit:,} it may, and was ended")
+        for seat in self._seats:
             if seat.child is None or now < seat.deadline or (seat.ready and seat.task is None):
                 continue
             seat.child.kill()

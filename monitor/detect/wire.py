@@ -34,6 +34,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     whisper_model: str = ""
     object_model: str = ""
     citation_required_workflows: tuple[str, ...] = ()
+    memory_bytes: int = 0
     verdict_cache_bytes: int = 0
     calibration_dir: str = ""
     catalogue: str = CATALOGUE_MODULE
@@ -63,6 +64,7 @@ def config_of(
         whisper_model=settings.whisper_model,
         object_model=settings.object_model,
         citation_required_workflows=settings.citation_required_workflows,
+        memory_bytes=settings.worker_memory_bytes,
         verdict_cache_bytes=settings.verdict_cache_bytes,
         calibration_dir=str(settings.calibration_dir),
         catalogue=catalogue,

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from monitor.api.application import create_app
 from monitor.api.context import Context
+from monitor.api.rendering import Renderer
 from monitor.checks.desk import CheckDesk
 from monitor.checks.queued import QueuedWork
 from monitor.clock import MovableClock
@@ -255,6 +256,7 @@ class Api:
         self.missing: list[str] = []
         self.engine = WordEngine()
         self.driver = IdleDriver()
+        self.renderer = Renderer()
         self.desk = CheckDesk(settings, self.evidence.url, clock, lambda: self.engine)
         self.queued_checks = QueuedWork(settings, database, self.desk, clock)
         self.ingest = Ingest(settings, self.spool, self.evidence, clock)
@@ -274,6 +276,7 @@ class Api:
             driver=cast(Any, self.driver),
             jobs=cast(Any, self.jobs),
             metrics=Metrics(),
+            renderer=self.renderer,
             started_at=clock.now(),
             not_ready=lambda: self.missing,
         )
@@ -295,6 +298,7 @@ def api(settings: Settings, database: Database, clock: MovableClock) -> Iterator
     with made.http:
         yield made
     made.desk.stop()
+    made.renderer.stop()
 
 
 @pytest.fixture
@@ -304,3 +308,4 @@ def guarded(settings: Settings, database: Database, clock: MovableClock) -> Iter
     with made.http:
         yield made
     made.desk.stop()
+    made.renderer.stop()

@@ -103,6 +103,19 @@ class Hanging(Keyword):
         return super().word(case, claim)
 
 
+class Bloating(Keyword):
+    """Holds ever more memory on "bloat", as a decoder does on a bomb."""
+
+    name: ClassVar[str] = "bloating"
+
+    def word(self, case: Case, claim: Claim) -> Finding:
+        held = []
+        while claim.text == "bloat" and len(held) < 200:
+            held.append(bytearray(os.urandom(1 << 20) * 8))
+            time.sleep(0.01)
+        return super().word(case, claim)
+
+
 class Raising(Keyword):
     """Raises on "raise", as a library with a bug would; sleeps a second on "slow"."""
 
@@ -134,7 +147,9 @@ class Unloadable(Keyword):
         os._exit(9)
 
 
-_FAKES: dict[str, type[Keyword]] = {fake.name: fake for fake in (Keyword, Independent, Crashing, Hanging, Raising, Absent, Unloadable)}
+_FAKES: dict[str, type[Keyword]] = {
+    fake.name: fake for fake in (Keyword, Independent, Crashing, Hanging, Bloating, Raising, Absent, Unloadable)
+}
 CATALOGUE: dict[str, Entry] = {name: Entry(f"{__name__}:{fake.__name__}", "none", f"fake {name}") for name, fake in _FAKES.items()}
 
 

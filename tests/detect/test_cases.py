@@ -179,3 +179,26 @@ def test_a_project_is_judged_by_its_own_blobs_only(builder: CaseBuilder, store: 
     assert builder.build(about, project="a").missing == ()
     assert [piece.problem for piece in builder.build(about, project="b").missing]
     assert [piece.problem for piece in builder.build(about).missing]
+
+
+@pytest.mark.parametrize(
+    ("declared", "content", "refused"),
+    [
+        ("image/png", b"RIFF0000WAVEfmt ", True),
+        ("text/plain", b"%PDF-1.7 and text", True),
+        ("application/pdf", b"\x89PNG\r\n\x1a\n", True),
+        ("audio/wav", b"\x89PNG\r\n\x1a\n", True),
+        ("image/jpeg", b"\x89PNG\r\n\x1a\n", False),
+        ("audio/mp4", b"0000ftypisom", False),
+        ("application/octet-stream", b"%PDF-1.7", False),
+        ("text/plain", b"BMW is a car maker", False),
+    ],
+)
+def test_a_file_that_is_another_kind_of_thing_than_it_says_reaches_no_decoder(
+    builder: CaseBuilder, store: EvidenceStore, declared: str, content: bytes, refused: bool
+) -> None:
+    kept = store.put(content)
+    about = record("r", "words", evidence=(Evidence(id="e", media_type=declared, uri=f"sha256:{kept.sha256}"),))
+    problems = [piece.problem for piece in builder.build(about).missing]
+    assert bool(problems) == refused
+    assert all("but its content is" in problem for problem in problems)

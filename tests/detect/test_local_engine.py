@@ -254,3 +254,15 @@ def test_a_batch_of_several_projects_is_judged_project_by_project(make_engine: C
     found = collect(engine, 4)
     assert sorted(tuple({item.project for item in one.items}) for one in found) == [("a",), ("b",)]
     assert {outcome.state for one in found for outcome in one.outcomes} == {"judged"}
+
+
+def test_a_worker_that_holds_too_much_memory_is_replaced_and_the_neighbour_is_judged(config: WorkerConfig, clock: MovableClock) -> None:
+    engine = LocalEngine(msgspec.structs.replace(config, memory_bytes=400_000_000), 1, 60.0, clock)
+    engine.start()
+    try:
+        engine.submit("bloating", items("bloat", "fine"))
+        found = {outcome.response_id: outcome for one in collect(engine, 2, within_s=90) for outcome in one.outcomes}
+    finally:
+        engine.stop(drain=False)
+    assert (found["r0"].state, found["r1"].state) == ("failed", "judged")
+    assert "bytes of memory" in (found["r0"].reason or "")
