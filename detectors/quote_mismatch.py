@@ -53,21 +53,30 @@ class QuoteMismatch(Detector):
         """Nothing: a claim is held against the recordings by itself."""
         return ""
 
+    def prepare(self, cases: Sequence[Case]) -> None:
+        """Transcribe the recordings of the batch together."""
+        wanted = {one.sha256: one for case in cases for claim in self.claims_for(case) for one in _recordings(case, claim)}
+        self._listeners().hear_ahead(list(wanted.values()))
+
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """One finding a claim, from the recording that bears it out best; an unreadable recording is named in the reason."""
         return [self._judge_claim(claim, _recordings(case, claim)) for claim in claims]
 
     def listen_for(self, evidence: EvidenceFile, claim: Claim) -> Judged | str:
         """The uncalibrated judgement of one claim, or why there is none. Raises EvidenceUnreadable."""
-        if self._ears is None:
-            self.load()
-            return self.listen_for(evidence, claim)
-        heard = self._ears.hear(evidence)
+        ears = self._listeners()
+        heard = ears.hear(evidence)
         if isinstance(heard, NoSpeech):
             return "no speech is heard in the recording"
         if heard.language != "en" and heard.certainty >= _CERTAIN_LANGUAGE:
             return f"the recording is in language {heard.language!r}, only English is checked"
-        return judged(self._ears, heard, claim)
+        return judged(ears, heard, claim)
+
+    def _listeners(self) -> Ears:
+        if self._ears is None:
+            self.load()
+            return self._listeners()
+        return self._ears
 
     def _judge_claim(self, claim: Claim, recordings: Sequence[EvidenceFile]) -> Finding:
         findings = [self._judge_in(claim, evidence) for evidence in recordings]

@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from detectors.contract import DetectorOptions, DetectorUnavailable, EvidenceFile
-from detectors.hearing.audio import RATE, decode
+from detectors.contract import DetectorOptions, DetectorUnavailable, EvidenceFile, EvidenceUnreadable, Interval
+from detectors.hearing.audio import RATE, Samples, decode
 from detectors.hearing.listener import Listener
-from detectors.hearing.recording import Recording, recording, unheard
+from detectors.hearing.recording import Recording, placed, recording, unheard, windows
 from detectors.hearing.regions import speech_regions
+from detectors.hearing.windows import Word
 from detectors.weights import WHISPER_BASE, WHISPER_TINY_EN, verified_files, whisper_base_folder
 
 # A recording is kept with its samples (4 MB a minute), so few are kept; findings of one response come together.
 _KEPT_SECONDS = 3600.0
-_LANGUAGE_S = 30
+# Longer recordings are heard one by one: their own windows fill a batch.
+_TOGETHER_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +66,67 @@ class Ears:
     def hear(self, evidence: EvidenceFile) -> Recording | NoSpeech:
         """The recording, transcribed once for each content hash. Raises EvidenceUnreadable."""
         known = self._heard.get(evidence.sha256)
-        if known is not None:
-            self._heard.move_to_end(evidence.sha256)
-            return known
-        heard = self._listen(evidence)
-        self._heard[evidence.sha256] = heard
+        if known is None:
+            samples = decode(evidence)
+            known = self._listen([(samples, speech_regions(samples))])[0]
+            self._keep(evidence.sha256, known)
+        self._heard.move_to_end(evidence.sha256)
+        return known
+
+    def hear_ahead(self, recordings: Sequence[EvidenceFile]) -> None:
+        """Transcribe several recordings together, so that :meth:`hear` finds them; those that cannot be read are left to it."""
+        waiting: dict[str, tuple[Samples, list[Interval]]] = {}
+        for evidence in recordings:
+            if evidence.sha256 in self._heard or evidence.sha256 in waiting:
+                continue
+            try:
+                samples = decode(evidence)
+            except EvidenceUnreadable:
+                continue
+            sound = samples, speech_regions(samples)
+            if len(samples) > _TOGETHER_S * RATE:
+                self._keep(evidence.sha256, self._listen([sound])[0])
+            else:
+                waiting[evidence.sha256] = sound
+        for sha256, heard in zip(waiting, self._listen(list(waiting.values())), strict=True):
+            self._keep(sha256, heard)
+
+    def _keep(self, sha256: str, heard: Recording | NoSpeech) -> None:
+        self._heard[sha256] = heard
         while len(self._heard) > 1 and sum(kept.duration_s for kept in self._heard.values()) > _KEPT_SECONDS:
             self._heard.popitem(last=False)
-        return heard
 
-    def _listen(self, evidence: EvidenceFile) -> Recording | NoSpeech:
-        samples = decode(evidence)
-        regions = speech_regions(samples)
-        if not regions:
-            return NoSpeech(len(samples) / RATE)
-        first = self.listeners[0]
-        begin = int(regions[0][0] * RATE)
-        language, certainty = first.language(samples[begin : begin + _LANGUAGE_S * RATE])
-        words = first.transcribe(samples, regions)
-        missed = unheard(words, regions)
-        if missed:
-            words = first.fill(samples, words, missed)
-        if not words:
-            return NoSpeech(len(samples) / RATE)
-        return recording(samples, regions, words, language, certainty)
+    def _listen(self, sounds: Sequence[tuple[Samples, list[Interval]]]) -> list[Recording | NoSpeech]:
+        """Several recordings, windows of all of them read together."""
+        heard = self._in_windows(sounds, [windows(regions, len(samples) / RATE) for samples, regions in sounds])
+        missed = [unheard(words, regions) for (words, _, _), (_, regions) in zip(heard, sounds, strict=True)]
+        again = self._in_windows(
+            sounds, [[part for gap in gaps for part in windows([gap], len(s) / RATE)] for gaps, (s, _) in zip(missed, sounds, strict=True)]
+        )
+        found: list[Recording | NoSpeech] = []
+        for (samples, regions), (words, language, certainty), (more, _, _) in zip(sounds, heard, again, strict=True):
+            words = sorted([*words, *more], key=lambda word: (word.start, word.end))
+            found.append(recording(samples, regions, words, language, certainty) if words else NoSpeech(len(samples) / RATE))
+        return found
+
+    def _in_windows(
+        self, sounds: Sequence[tuple[Samples, list[Interval]]], cuts: Sequence[Sequence[Interval]]
+    ) -> list[tuple[list[Word], str, float]]:
+        """Words and language of each recording, heard in these windows of it; its language is that of its first window."""
+        pieces = [samples[int(a * RATE) : int(b * RATE)] for (samples, _), parts in zip(sounds, cuts, strict=True) for a, b in parts]
+        heard = iter(self.listeners[0].hear(pieces))
+        found = []
+        for (_, regions), parts in zip(sounds, cuts, strict=True):
+            words: list[Word] = []
+            language, certainty = "en", 0.0
+            for number, (start, _) in enumerate(parts):
+                window = next(heard)
+                if number == 0:
+                    language, certainty = window.language, window.certainty
+                timed = (replace(word, start=word.start + start, end=word.end + start) for word in window.words)
+                words += [word for one in timed if (word := placed(one, regions)) is not None]
+            found.append((words, language, certainty))
+        return found
 
     @staticmethod
     def _load(options: DetectorOptions, model: str | Path, allow_download: bool) -> Listener:

@@ -10,36 +10,27 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from detectors.hearing.audio import RATE, Samples
+from detectors.hearing.windows import Heard, window_reader
 
 # Whisper reads sound in windows of this many seconds.
 WINDOW_S = 30.0
 _FRAMES_PER_S = 100
-# Below this the recogniser itself takes a stretch for something else than speech (Whisper's own defaults).
-_SILENT = 0.6
-_REPETITIVE = 2.4
+# Silence that Whisper wants to see after the last word.
+_TRAILING_S = 1.0
+# Windows read together, at most: what a small GPU holds, and what a processor gains from.
+_BATCH = 8
 _FLOOR = 1e-8
 # The decoder holds 448 tokens, half of them for what came before.
 _MOST_TOKENS = 220
 # GPT-2's own splitting of a text before it is merged into tokens; a space is written as this letter in the vocabulary.
 _SPACED = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?[^\W\d_]+| ?\d+| ?[^\s\w]+|_+|\s+")
 _SPACE = "Ġ"
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A heard word as the recogniser writes it, its start and end in seconds, its probability."""
-
-    text: str
-    start: float
-    end: float
-    probability: float
 
 
 class Listener:
@@ -58,34 +49,26 @@ class Listener:
         )
         self.multilingual = bool(self._model.model.is_multilingual)
         self._silence: Any = None
+        self._pipeline: Any = None
 
-    def language(self, samples: Samples) -> tuple[str, float]:
-        """The language spoken (ISO 639-1) and its probability."""
-        if not self.multilingual:
-            return "en", 1.0
-        language, probability, _ = self._model.detect_language(samples)
-        return str(language), float(probability)
+    def hear(self, windows: Sequence[Samples]) -> list[Heard]:
+        """What is heard in windows of at most 29 s each, in order. Windows of about the same length are read together.
 
-    def transcribe(self, samples: Samples, regions: Sequence[tuple[float, float]], language: str = "en") -> list[Word]:
-        """All words heard, in order. Words over silence and stuck repetitions are the recogniser's own inventions and left out."""
-        segments, _ = self._model.transcribe(
-            samples, language=language, word_timestamps=True, condition_on_previous_text=False, beam_size=5
-        )
-        words: list[Word] = []
-        for segment in segments:
-            if (segment.no_speech_prob > _SILENT and segment.avg_logprob < -1.0) or segment.compression_ratio > _REPETITIVE:
-                continue
-            words += [Word(w.word, float(w.start), float(w.end), float(w.probability)) for w in segment.words or ()]
-        return [placed for word in words if (placed := _in_speech(word, regions)) is not None]
-
-    def fill(self, samples: Samples, words: Sequence[Word], missed: Sequence[tuple[float, float]], language: str = "en") -> list[Word]:
-        """The words together with those heard when the missed stretches (seconds) are listened to alone."""
-        found = list(words)
-        for start, end in missed:
-            piece = samples[int(start * RATE) : int(end * RATE)]
-            heard = self.transcribe(piece, [(0.0, end - start)], language)
-            found += [Word(w.text, w.start + start, w.end + start, w.probability) for w in heard]
-        return sorted(found, key=lambda word: (word.start, word.end))
+        Whisper pads every window to 30 s; here a window is encoded at its own length, which costs a fraction for short
+        ones and changes hardly a word. Words are timed from the start of their window. Stretches that the recogniser itself
+        takes for silence, and repetitions it is stuck in, are its own inventions and left out.
+        """
+        lengths = [min(WINDOW_S, math.ceil(len(samples) / RATE + _TRAILING_S)) for samples in windows]
+        heard: dict[int, Heard] = {}
+        for length in dict.fromkeys(lengths):
+            numbers = [number for number, other in enumerate(lengths) if other == length]
+            for first in range(0, len(numbers), _BATCH):
+                batch = numbers[first : first + _BATCH]
+                # Features are made a batch at a time: an hour of them would take 70 MB.
+                features = np.stack([self._features(windows[n], length) for n in batch])
+                parts = self._windows().read(features, [len(windows[n]) / RATE for n in batch])
+                heard |= dict(zip(batch, parts, strict=True))
+        return [heard[number] for number in range(len(windows))]
 
     def hear_encoded(self, encoded: Any) -> str:
         """The words of one encoded stretch, decoded alone."""
@@ -95,10 +78,19 @@ class Listener:
         return str(tokenizer.decode([token for token in result.sequences_ids[0] if token < tokenizer.eot]))
 
     def encode(self, samples: Samples) -> Any:
-        """Encoded sound of one stretch of at most 30 s."""
+        """Encoded sound of one stretch of at most 30 s, padded to 30 s: what rates words is what Whisper was trained on."""
+        return self._model.encode(self._features(samples, WINDOW_S))
+
+    def _features(self, samples: Samples, seconds: float) -> Any:
+        """Mel features (channels, frames) of a stretch, with silence after it up to ``seconds``."""
         from faster_whisper.audio import pad_or_trim
 
-        return self._model.encode(pad_or_trim(self._model.feature_extractor(samples)[:, :-1]))
+        return pad_or_trim(self._model.feature_extractor(samples)[:, :-1], int(seconds * _FRAMES_PER_S))
+
+    def _windows(self) -> Any:
+        if self._pipeline is None:
+            self._pipeline = window_reader(self._model, self._tokenizer())
+        return self._pipeline
 
     def support(self, encoded: Any, seconds: float, texts: Sequence[str]) -> list[float]:
         """Log probability of each text given the encoded sound, summed over its tokens (natural logarithm, at most 0)."""
@@ -149,19 +141,3 @@ def _has_gpu() -> bool:
     import ctranslate2
 
     return int(ctranslate2.get_cuda_device_count()) > 0
-
-
-def _in_speech(word: Word, regions: Sequence[tuple[float, float]]) -> Word | None:
-    """The word with its times drawn into the stretch of speech it overlaps most; None where it lies in silence.
-
-    Whisper stretches a word next to a pause over the pause, by up to a second.
-    """
-    best, most = None, -0.3
-    for start, end in regions:
-        shared = min(end, word.end) - max(start, word.start)
-        if shared > most:
-            best, most = (start, end), shared
-    if best is None:
-        return None
-    start = min(max(word.start, best[0]), best[1])
-    return Word(word.text, start, max(start, min(word.end, best[1])), word.probability)

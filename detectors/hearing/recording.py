@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detectors.hearing.audio import RATE, Samples
-from detectors.hearing.listener import WINDOW_S, Word
+from detectors.hearing.windows import Word
 from detectors.hearing.words import Difference, Fit, Token, fits, tokens
 
 # Sound kept on both sides of the words in question where no pause bounds them, in seconds.
 _CONTEXT_S = 2.5
 # Room left at a pause, so that a soft first consonant is not cut off.
 _PAD_S = 0.3
+# Sound kept before and after the speech of a window.
+_EDGE_S = 0.2
 # Words with a longer pause between them are two utterances.
 _PAUSE_S = 0.45
 _MISSED_S = 1.0
-_LONGEST_S = WINDOW_S - 1.0
+# Whisper reads at most 30 s at a time; a second of silence stays behind the last word.
+_LONGEST_S = 29.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,36 @@ class Recording:
     def speech_between(self, start: float, end: float) -> float:
         """Seconds of speech between two times."""
         return sum(max(0.0, min(end, b) - max(start, a)) for a, b in self.regions)
+
+
+def windows(regions: Sequence[tuple[float, float]], duration_s: float) -> list[tuple[float, float]]:
+    """Windows of at most 29 s (seconds) over all stretches of speech, cut in pauses; a longer stretch is cut into equal parts."""
+    found: list[tuple[float, float]] = []
+    for start, end in regions:
+        start, end = max(0.0, start - _EDGE_S), min(duration_s, end + _EDGE_S)
+        if found and end - found[-1][0] <= _LONGEST_S:
+            found[-1] = (found[-1][0], end)
+            continue
+        parts = math.ceil((end - start) / _LONGEST_S)
+        step = (end - start) / max(1, parts)
+        found += [(start + number * step, start + (number + 1) * step) for number in range(parts)]
+    return found
+
+
+def placed(word: Word, regions: Sequence[tuple[float, float]]) -> Word | None:
+    """The word with its times drawn into the stretch of speech it overlaps most; None where it lies in silence.
+
+    Whisper stretches a word next to a pause over the pause, by up to a second.
+    """
+    best, most = None, -0.3
+    for start, end in regions:
+        shared = min(end, word.end) - max(start, word.start)
+        if shared > most:
+            best, most = (start, end), shared
+    if best is None:
+        return None
+    start = min(max(word.start, best[0]), best[1])
+    return Word(word.text, start, max(start, min(word.end, best[1])), word.probability)
 
 
 def recording(

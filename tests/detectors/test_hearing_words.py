@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detectors.hearing.listener import Word
 from detectors.hearing.recording import interval, places, recording, stretch, unheard
 from detectors.hearing.support import sound_distance, widened
+from detectors.hearing.windows import Word
 from detectors.hearing.words import Token, fits, joined, raw_words, tokens
 
 HEARD = "Good morning. Whose fresh repair, if now thou not renewest, thou dost be guile the world. Your order number is 47192."
