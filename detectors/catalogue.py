@@ -34,6 +34,9 @@ CATALOGUE: dict[str, Entry] = {
         "detectors.event_mismatch:EventMismatch", "lite", "tells of an event the video does not show, or at another time"
     ),
     "quote_mismatch": Entry("detectors.quote_mismatch:QuoteMismatch", "lite", "quotes words, or a time, the recording does not have"),
+    "entity_mismatch": Entry(
+        "detectors.entity_mismatch:EntityMismatch", "lite", "says a name is mentioned that the recording does not have, or not then"
+    ),
     "speaker_confusion": Entry("detectors.speaker_confusion:SpeakerConfusion", "lite", "gives words to the wrong speaker of a recording"),
     "citation_mismatch": Entry(
         "detectors.citation_mismatch:CitationMismatch", "lite", "cites a source that is not there, or a place that does not say it"

@@ -72,6 +72,10 @@ class OcrMismatch(Detector):
         """Versions of the readers in use."""
         return self._fast.version if self._second is None else f"{self._fast.version} {self._second.version}"
 
+    def claims_for(self, case: Case) -> list[Claim]:
+        """What may be printed; a name said to be spoken need not be."""
+        return [claim for claim in super().claims_for(case) if not claim.facts.get("spoken")]
+
     def prepare(self, cases: Sequence[Case]) -> None:
         """Read the pictures of several cases together."""
         self._fast.read_ahead(evidence for case in cases for evidence in case.evidence_of(*self.families))

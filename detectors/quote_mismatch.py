@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from detectors.claims.moments import clock_text
 from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, not_checked
-from detectors.hearing.ears import Ears, NoSpeech
+from detectors.hearing.ears import Ears, NoSpeech, ears_of
 from detectors.hearing.judgement import Judged, judged
 
 # Another language is believed from this probability on; below it English is assumed (single digits sound like any).
@@ -38,7 +38,7 @@ class QuoteMismatch(Detector):
 
     def load(self) -> None:
         """Load the listeners. Raises DetectorUnavailable with the remedy."""
-        self._ears = Ears(self.options, self.name)
+        self._ears = ears_of(self.options)
 
     @property
     def weights_version(self) -> str:

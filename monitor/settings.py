@@ -61,6 +61,7 @@ class Settings(BaseSettings):
             "ocr_mismatch",
             "quote_mismatch",
             "speaker_confusion",
+            "entity_mismatch",
             "event_mismatch",
             "chart_mismatch",
             "citation_mismatch",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from detectors.claims import charts, citing, events, objects, quotes, speakers, values
+from detectors.claims import charts, citing, events, objects, quotes, speakers, spoken_names, values
 from detectors.contract import Claim
 
 Finder = Callable[[str], list[Claim]]
@@ -16,9 +16,9 @@ Finder = Callable[[str], list[Claim]]
 # Which finders read an answer, by the families of its evidence.
 FINDERS: dict[str, tuple[Finder, ...]] = {
     "image": (objects.find, values.find, charts.find, citing.find),
-    "video": (events.find, quotes.find_in_video, speakers.find, citing.find),
+    "video": (events.find, quotes.find_in_video, speakers.find, spoken_names.find, citing.find),
     "pdf": (values.find, charts.find, citing.find),
-    "audio": (quotes.find, speakers.find, citing.find),
+    "audio": (quotes.find, speakers.find, spoken_names.find, citing.find),
     "text": (citing.find,),
     "other": (),
 }

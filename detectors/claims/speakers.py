@@ -1,7 +1,8 @@
 """Finds in an answer about a recording who is said to speak when: "Bob speaks from 0:05 to 0:09", "[00:12] Ann: we ship it".
 
 Claims carry facts ``speaker`` (the name as written, without "the"), ``start_s``, ``end_s`` (seconds, None where only a
-moment is stated), ``rounded_s`` (how far a stated second may be off) and ``time_span``. Pronouns and "a voice" name
+moment is stated), ``rounded_s`` (how far a stated second may be off), ``time_span`` and, of a line of a
+transcript, ``line``. Pronouns and "a voice" name
 nobody, and without a time there is no turn to listen to: neither is a claim here.
 """
 
@@ -87,13 +88,14 @@ def _lines(text: str) -> tuple[list[Claim], list[Span]]:
         moments = find_moments(match[group], match.start(group))
         span = (match.start(group if group == "before" else who), match.start() + len(match.group().rstrip()))
         if len(moments) == 1 and _is_name(match[who]):
-            claims.append(_claim(text, span, match[who], moments[0]))
+            claim = _claim(text, span, match[who], moments[0])
+            claims.append(Claim("", claim.text, span, "speaker", speaker=claim.speaker, facts={**claim.facts, "line": True}))
             spans.append(span)
     # Of a transcript each line lasts until the next one begins.
     for number, (claim, after) in enumerate(pairwise(claims)):
         start, following = claim.facts["start_s"], after.facts["start_s"]
         if claim.facts["end_s"] is None and following > start:
-            claims[number] = Claim("", claim.text, claim.span, "speaker", facts={**claim.facts, "end_s": following})
+            claims[number] = Claim("", claim.text, claim.span, "speaker", speaker=claim.speaker, facts={**claim.facts, "end_s": following})
     return claims, spans
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -21,6 +22,12 @@ from detectors.weights import WHISPER_BASE, WHISPER_TINY_EN, verified_files, whi
 _KEPT_SECONDS = 3600.0
 # Longer recordings are heard one by one: their own windows fill a batch.
 _TOGETHER_S = 120
+
+
+@functools.lru_cache(maxsize=1)
+def ears_of(options: DetectorOptions) -> Ears:
+    """The listeners of this process: detectors with the same options hear a recording once between them. Raises DetectorUnavailable."""
+    return Ears(options, "listeners")
 
 
 @dataclass(frozen=True, slots=True)

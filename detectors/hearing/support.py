@@ -90,6 +90,15 @@ def widened(fit: Fit, wanted: Sequence[Token], heard: Sequence[Token]) -> Fit:
     return Fit((start, end), fit.cost + sum(d.heard[1] - d.heard[0] for d in added) / len(wanted), (*fit.differences, *added))
 
 
+def rated(listener: Listener, encoded: object, seconds: float, heard_raw: list[str], place: tuple[int, int], claimed: str) -> Dispute:
+    """How the listener rates claimed words in place of its own raw words [start, end)."""
+    start, end = place
+    old = heard_raw[start:end]
+    closing = old[-1][len(old[-1].rstrip(".,;:!?")) :]
+    splice = (start, end, claimed + closing, False, joined(tokens(raw_words(claimed))), joined(tokens(old)))
+    return _rated(listener, encoded, seconds, heard_raw[: end + _FOLLOWING], [splice])[0]
+
+
 def sound_distance(one: str, other: str) -> float:
     """How far apart two spellings sound: edit distance of rough phonetic forms, 0 alike to 1."""
     first, second = _sounded(one), _sounded(other)
