@@ -125,7 +125,9 @@ class EntityMismatch(Detector):
         ears = self._listeners()
         heard = ears.hear(evidence)
         if isinstance(heard, NoSpeech):
-            return "no speech is heard in the recording"
+            if not heard.certain:
+                return "no words are heard in the recording"
+            return _Judged(_NEVER, None, "", f"The answer has “{claim.facts['name']}” mentioned; nobody speaks in the recording.")
         if heard.language != "en" and heard.certainty >= _CERTAIN_LANGUAGE:
             return f"the recording is in language {heard.language!r}, only English is checked"
         start = claim.facts.get("start_s")

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from detectors.contract import DetectorOptions, DetectorUnavailable, EvidenceFile, EvidenceUnreadable, Interval
 from detectors.hearing.audio import RATE, Samples, decode
 from detectors.hearing.listener import Listener
@@ -22,6 +24,15 @@ from detectors.weights import WHISPER_BASE, WHISPER_TINY_EN, verified_files, whi
 _KEPT_SECONDS = 3600.0
 # Longer recordings are heard one by one: their own windows fill a batch.
 _TOGETHER_S = 120
+# No sample beyond this: a microphone that is off (-60 dB against full scale).
+_SILENCE = 0.001
+# What Whisper writes over noise, having learnt it from subtitles; where no voice is heard it means nothing.
+_INVENTED = frozenset({
+    "", "you", "thank you", "thanks", "thanks for watching", "thank you for watching", "thank you very much", "bye", "bye bye", "okay",
+    "oh", "so", "uh", "hmm", "please subscribe", "subtitles by the amara.org community",
+})  # fmt: skip
+# So much of a recording without a voice is listened to all the same, from its beginning.
+_LISTENED_S = 120.0
 
 
 @functools.lru_cache(maxsize=1)
@@ -32,9 +43,10 @@ def ears_of(options: DetectorOptions) -> Ears:
 
 @dataclass(frozen=True, slots=True)
 class NoSpeech:
-    """A recording in which nobody speaks, or nothing that can be told apart."""
+    """A recording without words. ``certain`` where it is silent, or neither voice detector nor recogniser hears speech in it."""
 
     duration_s: float
+    certain: bool
 
 
 class Ears:
@@ -80,6 +92,18 @@ class Ears:
         self._heard.move_to_end(evidence.sha256)
         return known
 
+    def hear_parts(self, evidence: EvidenceFile, parts: Sequence[Interval]) -> Recording | NoSpeech:
+        """The recording, heard only within these stretches (seconds), or whole where that is known or little more work."""
+        key = f"{evidence.sha256} {[(round(a, 1), round(b, 1)) for a, b in parts]}"
+        if evidence.sha256 in self._heard or key in self._heard:
+            return self._heard[evidence.sha256 if evidence.sha256 in self._heard else key]
+        samples = decode(evidence)
+        if len(samples) <= _TOGETHER_S * RATE:
+            return self.hear(evidence)
+        regions = [(max(a, c), min(b, d)) for a, b in parts for c, d in speech_regions(samples) if min(b, d) > max(a, c)]
+        self._keep(key, self._listen([(samples, regions)])[0])
+        return self._heard[key]
+
     def hear_ahead(self, recordings: Sequence[EvidenceFile]) -> None:
         """Transcribe several recordings together, so that :meth:`hear` finds them; those that cannot be read are left to it."""
         waiting: dict[str, tuple[Samples, list[Interval]]] = {}
@@ -113,8 +137,18 @@ class Ears:
         found: list[Recording | NoSpeech] = []
         for (samples, regions), (words, language, certainty), (more, _, _) in zip(sounds, heard, again, strict=True):
             words = sorted([*words, *more], key=lambda word: (word.start, word.end))
-            found.append(recording(samples, regions, words, language, certainty) if words else NoSpeech(len(samples) / RATE))
+            found.append(recording(samples, regions, words, language, certainty) if words else self._wordless(samples))
         return found
+
+    def _wordless(self, samples: Samples) -> NoSpeech:
+        """Listens once more to a recording without words, past the voice detector: it misses far voices and takes music for one."""
+        seconds = len(samples) / RATE
+        if float(np.abs(samples).max()) < _SILENCE:
+            return NoSpeech(seconds, True)
+        cuts = windows([(0.0, min(seconds, _LISTENED_S))], seconds)
+        pieces = [samples[int(start * RATE) : int(end * RATE)] for start, end in cuts]
+        said = {" ".join(w.text.strip(" .,!?").lower() for w in one.words) for listener in self.listeners for one in listener.hear(pieces)}
+        return NoSpeech(seconds, said <= _INVENTED and seconds <= _LISTENED_S)
 
     def _in_windows(
         self, sounds: Sequence[tuple[Samples, list[Interval]]], cuts: Sequence[Sequence[Interval]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from detectors.claims.moments import clock_text
 from detectors.contract import Claim, Interval
-from detectors.hearing.ears import Ears
+from detectors.hearing.ears import Ears, NoSpeech
 from detectors.hearing.recording import Recording, interval, places, stretch, words_between
 from detectors.hearing.support import Opinion, opinion, widened
 from detectors.hearing.verdict import either, time_log_odds, word_features, word_model
@@ -62,6 +62,16 @@ def judged(ears: Ears, heard: Recording, claim: Claim) -> Judged | str:
     opinions = _opinions(ears, heard, wanted, interval(heard, best)) if best.differences else []
     features = word_features(opinions)
     return _weighed(heard, wanted, best, features, _said(heard, best, opinions))
+
+
+def unspoken(silence: NoSpeech, claim: Claim) -> Judged | str:
+    """What a recording without words says to a claim: that nobody speaks in it, where that is certain."""
+    wanted = _wanted(claim)
+    if not silence.certain or not wanted.tokens:
+        return "no words are heard in the recording"
+    given = "gives the number" if wanted.number else "quotes"
+    fault = f"The answer {given} “{wanted.text}”; nobody speaks in the recording."
+    return Judged(_NEVER_HEARD, (), None, "", "value" if wanted.number else "quote", fault)
 
 
 def _wanted(claim: Claim) -> _Wanted:

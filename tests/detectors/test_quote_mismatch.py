@@ -14,6 +14,8 @@ import pytest
 from detectors.claims import extract
 from detectors.contract import Case, Claim, DetectorOptions, DetectorUnavailable, EvidenceFile, Finding, Outcome, Place
 from detectors.hearing.audio import decode
+from detectors.hearing.ears import Ears
+from detectors.hearing.recording import Recording
 from detectors.quote_mismatch import QuoteMismatch
 
 DEMO = Path(__file__).resolve().parents[2] / "monitor" / "demo"
@@ -124,17 +126,77 @@ def test_an_amount_that_nobody_mentions_is_not_checked(detector: QuoteMismatch) 
     assert "worked out" in (outcome.reason or "")
 
 
-@pytest.mark.models
-def test_silence_is_not_checked(detector: QuoteMismatch, tmp_path: Path) -> None:
-    path = tmp_path / "silence.wav"
+def saved(path: Path, samples: np.ndarray) -> Path:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16_000)
-        file.writeframes(np.zeros(48_000, np.int16).tobytes())
+        file.writeframes((np.clip(samples, -1, 1) * 32_000).astype("<i2").tobytes())
+    return path
+
+
+def without_voice(kind: str, seconds: float = 6.0) -> np.ndarray:
+    times = np.arange(int(seconds * 16_000)) / 16_000
+    if kind == "silence":
+        return np.zeros_like(times)
+    if kind == "tone":
+        return 0.3 * np.sin(2 * np.pi * 440 * times)
+    if kind == "music":
+        notes = np.repeat([262.0, 330.0, 392.0, 523.0, 392.0, 330.0] * 20, 8_000)[: len(times)]
+        fading = np.exp(-(np.arange(len(times)) % 8_000) / 4_000)
+        return 0.1 * fading * sum(np.sin(2 * np.pi * notes * overtone * times) / overtone for overtone in (1, 2, 3))
+    return np.random.default_rng(0).normal(0, 0.05 if kind == "noise" else 0.0003, len(times))
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("kind", ["silence", "tone", "music", "noise", "hiss"])
+def test_words_quoted_from_a_recording_without_a_voice_are_flagged(detector: QuoteMismatch, tmp_path: Path, kind: str) -> None:
+    path = saved(tmp_path / f"{kind}.wav", without_voice(kind))
     (outcome,) = detector.detect([case('He says "we ship on Monday".', recording(path, media_type="audio/wav"))])
-    assert outcome.state == "abstained"
-    assert outcome.reason == "no speech is heard in the recording"
+    assert [finding.verdict for finding in outcome.findings] == ["hallucinated"]
+    assert "nobody speaks in the recording" in outcome.findings[0].explanation
+
+
+@pytest.mark.models
+def test_words_put_into_a_pause_are_flagged_and_the_pause_is_named(detector: QuoteMismatch, tmp_path: Path) -> None:
+    speech = decode(recording(DEMO / "call.flac"))
+    path = saved(tmp_path / "pause.wav", np.concatenate([speech, without_voice("noise", 8.0) * 0.02]))
+    (outcome,) = detector.detect([case('At 0:16 she says "the cat sat on the mat".', recording(path, media_type="audio/wav"))])
+    assert [finding.verdict for finding in outcome.findings] == ["hallucinated"]
+    assert "at 0:16 nobody speaks" in outcome.findings[0].explanation
+
+
+@pytest.mark.models
+def test_recordings_heard_together_read_as_they_do_alone(detector: QuoteMismatch) -> None:
+    files = [recording(DEMO / name, name) for name in SPEECH]
+    together, alone = Ears(detector.options, "test"), Ears(detector.options, "test")
+    together.hear_ahead([*files, recording(Path(__file__), "not-sound")])
+    for file in files:
+        one, other = together.hear(file), alone.hear(file)
+        assert isinstance(one, Recording)
+        assert isinstance(other, Recording)
+        assert [word.text for word in one.words] == [word.text for word in other.words]
+        assert one.language == "en"
+
+
+@pytest.mark.models
+def test_with_a_transcript_a_long_recording_is_heard_only_near_the_claim(
+    detector: QuoteMismatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, meeting = decode(recording(DEMO / "call.flac")), decode(recording(DEMO / "meeting.flac"))
+    long = saved(tmp_path / "long.wav", np.concatenate([np.tile(call, 11), meeting]))
+    at = 11 * len(call) / 16_000 + start_of("meeting.flac", "second server")
+    lines = "WEBVTT\n\n02:00.000 --> 02:04.000\nGood morning.\n\n"
+    lines += f"{at // 60:02.0f}:{at % 60:06.3f} --> 02:16.000\nWe do not need a second server.\n"
+    (tmp_path / "long.vtt").write_text(lines, encoding="utf-8")
+    transcript = EvidenceFile("words", "text/vtt", tmp_path / "long.vtt", "f" * 64, "transcript")
+    heard: list[int] = []
+    first = detector._listeners().listeners[0]
+    monkeypatch.setattr(first, "hear", lambda windows, hear=first.hear: heard.extend(map(len, windows)) or hear(windows))
+    answer = 'Somebody says "we do not need a second server". Somebody says "we do need a second server".'
+    (outcome,) = detector.detect([case(answer, recording(long, media_type="audio/wav"), transcript)])
+    assert [finding.verdict for finding in outcome.findings] == ["supported", "hallucinated"]
+    assert sum(heard) < 40 * 16_000
 
 
 @pytest.mark.models
