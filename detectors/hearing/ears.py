@@ -17,7 +17,7 @@ from detectors.hearing.audio import RATE, Samples, decode
 from detectors.hearing.listener import Listener
 from detectors.hearing.recording import Recording, placed, recording, unheard, windows
 from detectors.hearing.regions import speech_regions
-from detectors.hearing.windows import Word
+from detectors.hearing.windows import Heard, Word
 from detectors.weights import WHISPER_BASE, WHISPER_TINY_EN, verified_files, whisper_base_folder
 
 # A recording is kept with its samples (4 MB a minute), so few are kept; findings of one response come together.
@@ -137,18 +137,22 @@ class Ears:
         found: list[Recording | NoSpeech] = []
         for (samples, regions), (words, language, certainty), (more, _, _) in zip(sounds, heard, again, strict=True):
             words = sorted([*words, *more], key=lambda word: (word.start, word.end))
-            found.append(recording(samples, regions, words, language, certainty) if words else self._wordless(samples))
+            found.append(recording(samples, regions, words, language, certainty) if words else self._wordless(samples, bool(regions)))
         return found
 
-    def _wordless(self, samples: Samples) -> NoSpeech:
-        """Listens once more to a recording without words, past the voice detector: it misses far voices and takes music for one."""
+    def _wordless(self, samples: Samples, voiced: bool) -> NoSpeech:
+        """Listens once more to a recording without words, past the voice detector: it misses far voices and takes music for one.
+
+        Where it heard a voice, no listener may hear words; where it heard none, one that hears none is enough, because a
+        recogniser dreams up whole sentences over music and two seldom do so together.
+        """
         seconds = len(samples) / RATE
         if float(np.abs(samples).max()) < _SILENCE:
             return NoSpeech(seconds, True)
         cuts = windows([(0.0, min(seconds, _LISTENED_S))], seconds)
         pieces = [samples[int(start * RATE) : int(end * RATE)] for start, end in cuts]
-        said = {" ".join(w.text.strip(" .,!?").lower() for w in one.words) for listener in self.listeners for one in listener.hear(pieces)}
-        return NoSpeech(seconds, said <= _INVENTED and seconds <= _LISTENED_S)
+        wordless = [_invented(listener.hear(pieces)) for listener in self.listeners]
+        return NoSpeech(seconds, (all(wordless) if voiced else any(wordless)) and seconds <= _LISTENED_S)
 
     def _in_windows(
         self, sounds: Sequence[tuple[Samples, list[Interval]]], cuts: Sequence[Sequence[Interval]]
@@ -172,3 +176,8 @@ class Ears:
     @staticmethod
     def _load(options: DetectorOptions, model: str | Path, allow_download: bool) -> Listener:
         return Listener(model, options.device, options.precision, options.threads, allow_download)
+
+
+def _invented(heard: Sequence[Heard]) -> bool:
+    """Whether nothing is heard but what Whisper writes over noise."""
+    return all(" ".join(word.text.strip(" .,!?").lower() for word in window.words) in _INVENTED for window in heard)
