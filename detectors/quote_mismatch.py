@@ -37,7 +37,7 @@ class QuoteMismatch(Detector):
     It is wrong when both listeners mishear a rare word or name, or the sound fades there; when the changed word sounds
     almost like the true one (hurt, heard) or a homophone; when a sentence said twice is quoted at the time of the other
     occurrence (taken as right); and when a longer number in the answer was worked out rather than said. Other
-    languages than English, paraphrases and recordings without speech are not checked. A supplied transcript says where to
+    languages than English, paraphrases and voices too faint to read are not checked. A supplied transcript says where to
     listen in a long recording; the sound decides.
     """
 
@@ -64,9 +64,9 @@ class QuoteMismatch(Detector):
         """Quotes, and of the quantities those that may have been said digit by digit."""
         return [claim for claim in case.claims if claim.kind == "quote" or (claim.kind == "quantity" and claim.facts.get("digits"))]
 
-    def claim_context(self, case: Case, claim: Claim) -> str:
-        """Nothing: a claim is held against the recordings by itself."""
-        return ""
+    def claim_context(self, case: Case, claim: Claim) -> str | None:
+        """Nothing: a claim is held against the recordings, and a transcript of them, by itself."""
+        return "" if self.concerns(case) else None
 
     def concerns(self, case: Case) -> bool:
         """Whether there is something to listen to; a transcript alone is not."""
