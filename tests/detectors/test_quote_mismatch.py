@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import wave
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +282,17 @@ def test_a_model_that_is_not_there_is_named_with_the_remedy(tmp_path: Path) -> N
     detector = QuoteMismatch(DetectorOptions(whisper_model=str(tmp_path / "none")))
     with pytest.raises(DetectorUnavailable, match="none"):
         detector.load()
+
+
+@pytest.mark.models
+def test_another_language_is_not_checked_and_named(tmp_path: Path) -> None:
+    detector = QuoteMismatch(DetectorOptions(threads=2))
+    file = recording(DEMO / "call.flac")
+    ears = Ears(detector.options, "test")
+    heard = ears.hear(file)
+    assert isinstance(heard, Recording)
+    ears._keep(file.sha256, replace(heard, language="de", certainty=0.97))
+    detector._ears = ears
+    (outcome,) = detector.detect([case('She says "your order number is lost".', file)])
+    assert outcome.state == "abstained"
+    assert outcome.reason == "the recording is in language 'de', only English is checked"
