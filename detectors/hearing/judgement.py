@@ -107,17 +107,26 @@ def _second_look(ears: Ears, heard: Recording, wanted: _Wanted, best: Fit | None
 
 
 def _weighed(heard: Recording, wanted: _Wanted, best: Fit, features: tuple[float, ...], said: str) -> Judged:
-    return _outcome(heard, wanted, word_model().log_odds(features), features, interval(heard, best), said)
+    return _outcome(heard, wanted, word_model().log_odds(features), features, interval(heard, best), said, unread_lead_s(best))
 
 
-def _outcome(heard: Recording, wanted: _Wanted, words: float, features: tuple[float, ...], times: Interval, said: str) -> Judged:
+def unread_lead_s(fit: Fit) -> float:
+    """How long before the place of a fit its claimed words may begin: words at its head that the transcript has nothing for (seconds)."""
+    head = fit.differences[0] if fit.differences and fit.differences[0].claimed[0] == 0 else None
+    missing = 0 if head is None else (head.claimed[1] - head.claimed[0]) - (head.heard[1] - head.heard[0])
+    return max(0, missing) * _SECONDS_PER_WORD
+
+
+def _outcome(
+    heard: Recording, wanted: _Wanted, words: float, features: tuple[float, ...], times: Interval, said: str, lead_s: float = 0.0
+) -> Judged:
     where = clock_text(times[0])
     given = "gives the number" if wanted.number else "quotes"
     error = "value" if wanted.number else "quote"
     fault = f"The answer {given} “{wanted.text}”; at {where} the recording says “{said}”."
     if wanted.stated_s is None:
         return Judged(words, features, times, said, error, fault)
-    late = time_log_odds(wanted.stated_s, *times)
+    late = min(time_log_odds(wanted.stated_s, *times), time_log_odds(wanted.stated_s, times[0] - lead_s, times[1]))
     if words <= 0 < late:
         error = "time"
         silence = _silence(heard, wanted.stated_s)

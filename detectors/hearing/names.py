@@ -19,7 +19,7 @@ from detectors.hearing.support import Dispute, Opinion, rated, sound_distance
 from detectors.hearing.words import joined, raw_words, tokens
 
 # Up to this distance of sounds a run of words is the name, written in another way.
-SAME_SOUND = 0.2
+SAME_SOUND = 0.15
 # Beyond this nothing in the run reminds of the name.
 UNLIKE = 0.6
 # A run may have so many words more than the name: a recogniser splits names it does not know.

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from detectors.hearing import verdict
+from detectors.hearing.judgement import unread_lead_s
 from detectors.hearing.support import Dispute, Opinion
 from detectors.hearing.verdict import FEATURES, either, time_log_odds, word_features, word_model, worst_dispute
+from detectors.hearing.words import Difference, Fit
 
 WAR = Dispute("peace", "war", 0.75, -16.0, -1.0, False)
 HEIR = Dispute("heir", "air", 0.33, -0.4, -2.0, False)
@@ -72,3 +74,9 @@ def test_a_model_of_other_features_is_refused(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(ValueError, match="loudness"):
         word_model()
     word_model.cache_clear()
+
+
+def test_words_misheard_at_the_head_of_a_quote_may_begin_before_its_place() -> None:
+    assert unread_lead_s(Fit((10, 20), 0.3, (Difference((0, 4), (10, 10)), Difference((6, 7), (12, 13))))) == pytest.approx(1.8)
+    assert unread_lead_s(Fit((10, 20), 0.1, (Difference((2, 3), (12, 12)),))) == 0.0
+    assert unread_lead_s(Fit((10, 20), 0.0, ())) == 0.0
