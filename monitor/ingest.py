@@ -18,6 +18,7 @@ from monitor.clock import Clock
 from monitor.errors import BodyTooLarge, BodyUnsupported, RecordInvalid
 from monitor.evidence import reference_allowed
 from monitor.records import ResponseRecord, encode_response, parse_response
+from monitor.redaction import Redactor
 from monitor.settings import Settings
 
 ItemStatus = Literal["accepted", "duplicate", "refused"]
@@ -70,13 +71,20 @@ class Fate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ingest:
-    """Takes requests for any project. Safe to call from many threads at once."""
+    """Takes requests for any project. Safe to call from many threads at once.
+
+    ``redactor`` has been over every record before anything of it is written.
+
+    Raises:
+        SettingsInvalid: ``redact`` names what cannot be looked for here.
+    """
 
     def __init__(self, settings: Settings, spool: Spool, evidence: EvidenceStore, clock: Clock) -> None:
         self._settings = settings
         self._spool = spool
         self._evidence = evidence
         self._clock = clock
+        self.redactor = Redactor(settings.redact)
 
     def take(self, project: str, body: bytes, content_type: str = "", content_encoding: str = "") -> list[Fate]:
         """The fate of every item of the body, in order. What is ``accepted`` is on disk.
@@ -112,7 +120,7 @@ class Ingest:
         for index, record in enumerate(records):
             try:
                 self.check_time(record.time)
-                good.append((index, record.id, encode_response(self._stored(project, record))))
+                good.append((index, record.id, encode_response(self._stored(project, self.redactor.record(record)))))
             except RecordInvalid as error:
                 fates[index] = _refused(index, record.id, error.field, error.problem, error.remedy)
         return self._spooled(project, good, fates, again=again)
@@ -134,7 +142,7 @@ class Ingest:
     def _admit(self, project: str, raw: bytes) -> tuple[ResponseRecord, bytes]:
         record = parse_response(raw)
         self._check_live(record)
-        stored = self._stored(project, record)
+        stored = self._stored(project, self.redactor.record(record))
         return record, raw if stored is record else encode_response(stored)
 
     def _stored(self, project: str, record: ResponseRecord) -> ResponseRecord:

@@ -30,6 +30,8 @@ StageStatus = Literal["ok", "timeout", "error", "skipped"]
 # The project of whoever needs no key, and of everything that has no project of its own.
 DEFAULT_PROJECT = "default"
 MAX_COHORT_KEYS = 32
+# Stands for every code point of personal data that was taken out of a text.
+MASK = "█"
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*(;.*)?", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _URI_SCHEMES = ("file:", "sha256:", "s3:", "gs:", "https:")

@@ -18,7 +18,15 @@ REFUSED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "cor
 # From the bottom to the top: a module imports its own layer and those before it. Longest prefix wins.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("monitor", "monitor.errors", "monitor.clock", "monitor.records", "monitor.findings", "monitor.messages"),
-    ("monitor.settings", "monitor.score", "monitor.task_metrics", "monitor.client", "monitor.telemetry", "monitor.tracing"),
+    (
+        "monitor.settings",
+        "monitor.score",
+        "monitor.redaction",
+        "monitor.task_metrics",
+        "monitor.client",
+        "monitor.telemetry",
+        "monitor.tracing",
+    ),
     ("monitor.spool", "monitor.store", "monitor.metadata", "monitor.evidence", "migrations"),
     ("monitor.migrate", "monitor.limits", "monitor.ingest", "monitor.drain", "monitor.detect", "monitor.alerts", "monitor.review"),
     ("monitor.jobs", "monitor.evaluate", "monitor.check", "monitor.checks", "monitor.otlp", "monitor.replay"),

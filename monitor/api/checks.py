@@ -69,7 +69,8 @@ def _asked(
     running.limits.check(project)
     running.limits.charge(project, responses=1)
     given = {"id": uuid.uuid4().hex, "time": running.clock.now().isoformat(), "workflow": "check", **response}
-    record = parse_response(msgspec.json.encode(given))
+    # Workers write inline evidence and verdicts to the disk, so what is only checked is masked as well.
+    record = running.ingest.redactor.record(parse_response(msgspec.json.encode(given)))
     running.ingest.check_references(record)
     known = running.desk.detectors
     for name in detectors or ():

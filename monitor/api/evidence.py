@@ -17,8 +17,9 @@ from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
 from monitor.api.models import EvidenceStored
 from monitor.api.previews import MAX_WIDTH
-from monitor.errors import BodyTooLarge, RecordInvalid
-from monitor.evidence import Incoming, StoredBlob, media_type_of
+from monitor.errors import BodyTooLarge, EvidenceRefused, RecordInvalid
+from monitor.evidence import EvidenceStore, Incoming, StoredBlob, media_type_of
+from monitor.records import is_text_type
 
 router = APIRouter(route_class=GuardedRoute, tags=["evidence"])
 
@@ -50,6 +51,7 @@ async def put_evidence(sha256: str, request: Request, response: Response, runnin
     incoming = await run_in_threadpool(store.receive)
     try:
         await _receive(request.stream(), incoming)
+        await run_in_threadpool(_refuse_unmasked_text, running, incoming)
         blob = await run_in_threadpool(store.keep, incoming, sha256)
     finally:
         await run_in_threadpool(incoming.discard)
@@ -78,7 +80,25 @@ def post_evidence(
         if upload.size is not None and upload.size > limit:
             raise BodyTooLarge(f"the file {upload.filename!r}", limit, "Send a smaller file, or raise GROUNDWATCH_MAX_EVIDENCE_BYTES")
     store = running.evidence.of(who.project)
-    return [_stored(running, who.project, store.put(upload.file), upload.content_type or "") for upload in file]
+    return [_stored(running, who.project, _put(running, store, upload), upload.content_type or "") for upload in file]
+
+
+def _put(running: Context, store: EvidenceStore, upload: UploadFile) -> StoredBlob:
+    with store.receive() as incoming:
+        while chunk := upload.file.read(_WRITE_AT):
+            incoming.write(chunk)
+        _refuse_unmasked_text(running, incoming)
+        return store.keep(incoming)
+
+
+def _refuse_unmasked_text(running: Context, incoming: Incoming) -> None:
+    """Masking an upload would change the hash that names it, so text has to come inside its record."""
+    if not running.ingest.redactor.active:
+        return
+    incoming.sync()
+    if is_text_type(media_type_of(incoming.path)):
+        problem = "is text, which is masked here before it is stored, and an upload keeps its hash"
+        raise EvidenceRefused("upload", problem, "Send it as `content` of the evidence in the response record")
 
 
 def _stored(running: Context, project: str, blob: StoredBlob, media_type: str) -> EvidenceStored:

@@ -107,7 +107,9 @@ class CheckDesk:
         clock: Clock,
         make_engine: Callable[[], Engine] | None = None,
         catalogue: str = CATALOGUE_MODULE,
+        redact: Callable[[OutcomeRecord], OutcomeRecord] | None = None,
     ) -> None:
+        self._redact = redact or (lambda outcome: outcome)
         self._settings = settings
         self._clock = clock
         self.detectors = tuple(failures_of(settings.detectors, catalogue))
@@ -179,7 +181,7 @@ class CheckDesk:
                 with self._arrived:
                     check = self._open.get(item.record.id)
                 if check is not None:
-                    check.note(outcome)
+                    check.note(self._redact(outcome))
 
     def _running_engine(self) -> Engine:
         if self._engine is None:

@@ -25,7 +25,7 @@ from monitor.detect.wire import CATALOGUE_MODULE, Judgement, WorkerConfig
 from monitor.errors import SettingsInvalid
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
 from monitor.findings import EvidenceQuality, FindingRecord
-from monitor.records import DEFAULT_PROJECT, Evidence, ResponseRecord
+from monitor.records import DEFAULT_PROJECT, MASK, Evidence, ResponseRecord
 
 # Copies of inline and fetched evidence: ten of the largest allowed, as the store keeps twenty of its own.
 _CACHED_EVIDENCE = 10
@@ -219,7 +219,7 @@ def _judgement(
     missing = [one for one in case.missing if one.family in detector.families]
     if missing and not detector.accounts_for_missing:
         outcome = _without(outcome, detector, case, "; ".join(one.problem for one in missing))
-    outcome = explained(_taken_back(outcome, detector, case, quality), detector.families, quality)
+    outcome = explained(unmasked(_taken_back(outcome, detector, case, quality)), detector.families, quality)
     weights = outcome.weights_version or detector.weights_version
     return Judgement(
         state=outcome.state,
@@ -263,6 +263,19 @@ def _not_wrong(finding: Finding, sound: set[str], problem: str) -> Finding:
     if finding.verdict != "hallucinated" or (cited and cited <= sound):
         return finding
     return not_checked(finding.claim, f"{problem}, and it may support the claim", finding.place)
+
+
+def unmasked(outcome: Outcome) -> Outcome:
+    """The outcome less what was found wrong in claims whose words were taken out: for that alone they differ from the evidence."""
+    problem = "personal data in the claim was masked"
+    findings = tuple(
+        not_checked(one.claim, problem, one.place) if one.verdict == "hallucinated" and MASK in one.claim.text else one
+        for one in outcome.findings
+    )
+    if findings == outcome.findings:
+        return outcome
+    judged = any(finding.score is not None for finding in findings)
+    return replace(outcome, state="judged" if judged else "abstained", findings=findings, reason=problem)
 
 
 def _finding_record(detector: str, own: Recalibration | None, finding: Finding) -> FindingRecord:

@@ -64,7 +64,7 @@ class Halt(msgspec.Struct, frozen=True, kw_only=True):
 
 class Driver:
     """One thread, in the leading process only. Workers read evidence from the store behind ``evidence``; what is given up
-    becomes a dead letter in ``database``, or goes to ``on_dead_letter``.
+    becomes a dead letter in ``database``, or goes to ``on_dead_letter``. Every outcome passes ``redact`` before it is kept.
 
     Raises:
         SettingsInvalid: a configured detector does not exist.
@@ -82,9 +82,11 @@ class Driver:
         engine: Engine | None = None,
         catalogue: str = CATALOGUE_MODULE,
         on_lag: Callable[[float], None] | None = None,
+        redact: Callable[[OutcomeRecord], OutcomeRecord] | None = None,
     ) -> None:
         self._settings = settings
         self._on_lag = on_lag
+        self._redact = redact or (lambda outcome: outcome)
         self._reader = reader
         self._writer = writer
         self._clock = clock
@@ -289,13 +291,14 @@ class Driver:
 
     def _take(self, finished: Sequence[Finished]) -> None:
         for one in finished:
-            self._unwritten += one.outcomes
+            outcomes = [self._redact(outcome) for outcome in one.outcomes]
+            self._unwritten += outcomes
             self._planner.learn(one)
             self._cache_hits[one.detector] += sum(outcome.cached is True for outcome in one.outcomes)
             self._cache_misses[one.detector] += sum(outcome.cached is False for outcome in one.outcomes)
             self._ended_lately.extend(one.poison for _ in one.items)
             if one.poison:
-                for item, outcome in zip(one.items, one.outcomes, strict=True):
+                for item, outcome in zip(one.items, outcomes, strict=True):
                     self._bury(outcome, item.record)
 
     def _halt_if_all_fails(self) -> None:

@@ -21,7 +21,7 @@ import structlog
 from monitor.errors import GroundwatchError, RecordInvalid
 from monitor.ingest import Ingest
 from monitor.otlp.assembly import Trace
-from monitor.otlp.spans import Span
+from monitor.otlp.spans import Span, SpanEvent
 from monitor.records import ResponseRecord
 from monitor.spool import Spool, SpooledItem
 
@@ -108,7 +108,7 @@ class Traces:
         for span in spans:
             try:
                 self._ingest.check_time(span.ended_at)
-                by_trace.setdefault(span.trace_id, []).append(span)
+                by_trace.setdefault(span.trace_id, []).append(self._redacted(span))
             except RecordInvalid as error:
                 rejected.append(f"span {span.name[:80]!r}: {error}")
         whole: list[list[Span]] = []
@@ -131,6 +131,16 @@ class Traces:
         rejected += [f"span {fate.id}: {fate.field} {fate.problem}" for fate in fates if fate.status == "refused"]
         self.responses += sum(fate.status == "accepted" for fate in fates)
         return rejected
+
+    def _redacted(self, span: Span) -> Span:
+        """Spans wait on disk, so they are masked before they are records; those are looked over once more as a whole."""
+        redactor = self._ingest.redactor
+        if not redactor.active:
+            return span
+        attributes, events, resource = redactor.value(
+            [span.attributes, [msgspec.to_builtins(event) for event in span.events], span.resource]
+        )
+        return msgspec.structs.replace(span, attributes=attributes, events=tuple(SpanEvent(**event) for event in events), resource=resource)
 
     def _waits(self, key: _Key) -> bool:
         with self._lock:
