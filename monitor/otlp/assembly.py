@@ -227,12 +227,13 @@ def _raw(span: Span, unreachable: Sequence[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {"name": span.name, "attributes": attributes, "resource": span.resource}
     if unreachable:
         kept["unreachable_evidence"] = list(unreachable)
-    sizes = {name: len(msgspec.json.encode(value)) for name, value in attributes.items()}
-    dropped = []
-    while sizes and sum(sizes.values()) > _RAW_ATTRIBUTES_BYTES:
-        largest = max(sizes, key=lambda name: sizes[name])
-        dropped.append(largest)
-        del sizes[largest], attributes[largest]
+    dropped: list[str] = []
+    if len(msgspec.json.encode(attributes)) > _RAW_ATTRIBUTES_BYTES:
+        sizes = {name: len(msgspec.json.encode(value)) for name, value in attributes.items()}
+        while sizes and sum(sizes.values()) > _RAW_ATTRIBUTES_BYTES:
+            largest = max(sizes, key=lambda name: sizes[name])
+            dropped.append(largest)
+            del sizes[largest], attributes[largest]
     if dropped:
         kept["dropped_attributes"] = dropped
     return kept

@@ -35,16 +35,24 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 def inputs_of(span: Span) -> list[Message]:
     """What the model was given, in order."""
-    numbered = _numbered(span.attributes, "gen_ai.prompt") or _numbered(span.attributes, "llm.input_messages", "message")
-    plain = text_of(span.attributes, "gen_ai.prompt", "input.value")
-    return _semconv(span, "gen_ai.input.messages") or _events(span, outputs=False) or numbered or _plain("user", plain, span, "input")
+    return (
+        _semconv(span, "gen_ai.input.messages")
+        or _events(span, outputs=False)
+        or _numbered(span.attributes, "gen_ai.prompt")
+        or _numbered(span.attributes, "llm.input_messages", "message")
+        or _plain("user", text_of(span.attributes, "gen_ai.prompt", "input.value"), span, "input")
+    )
 
 
 def outputs_of(span: Span) -> list[Message]:
     """What the model gave back: one message a choice."""
-    numbered = _numbered(span.attributes, "gen_ai.completion") or _numbered(span.attributes, "llm.output_messages", "message")
-    plain = text_of(span.attributes, "gen_ai.completion", "output.value")
-    return _semconv(span, "gen_ai.output.messages") or _events(span, outputs=True) or numbered or _plain("assistant", plain, span, "output")
+    return (
+        _semconv(span, "gen_ai.output.messages")
+        or _events(span, outputs=True)
+        or _numbered(span.attributes, "gen_ai.completion")
+        or _numbered(span.attributes, "llm.output_messages", "message")
+        or _plain("assistant", text_of(span.attributes, "gen_ai.completion", "output.value"), span, "output")
+    )
 
 
 def documents_of(span: Span) -> list[Document]:
