@@ -117,6 +117,17 @@ class ClaimView(_Body, frozen=True):
     findings: list[FindingView]
 
 
+class UsageView(_Body, frozen=True):
+    """Something consumed; ``cost`` None means unpriced, not free."""
+
+    item: str
+    quantity: float
+    unit: str
+    modality: str | None
+    cost: float | None
+    currency: str | None
+
+
 class OutcomeView(_Body, frozen=True):
     """How one detector ended on the response."""
 
@@ -129,6 +140,7 @@ class OutcomeView(_Body, frozen=True):
     claims_flagged: int
     duration_ms: float
     finished_at: datetime
+    usage: list[UsageView] = []
 
 
 class StageView(_Body, frozen=True):
@@ -138,17 +150,6 @@ class StageView(_Body, frozen=True):
     duration_ms: float
     budget_ms: float | None
     status: str
-
-
-class UsageView(_Body, frozen=True):
-    """Something consumed; ``cost`` None means unpriced, not free."""
-
-    item: str
-    quantity: float
-    unit: str
-    modality: str | None
-    cost: float | None
-    currency: str | None
 
 
 class VerdictView(_Body, frozen=True):

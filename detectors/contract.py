@@ -190,8 +190,19 @@ def not_checked(claim: Claim, reason: str, place: Place | None = None) -> Findin
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Something a detector paid for, as in the response record: ``amount`` None where its price is not known, never 0."""
+
+    item: str
+    quantity: float
+    unit: str
+    amount: float | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one detector ended on one case."""
+    """How one detector ended on one case. ``usage`` is what it paid others for on the way."""
 
     detector: str
     state: State
@@ -200,6 +211,7 @@ class Outcome:
     duration_ms: float = 0.0
     detector_version: str = ""
     weights_version: str = ""
+    usage: tuple[Usage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +235,15 @@ class DetectorOptions:
     whisper_model: str = ""
     object_model: str = ""
     second_reader: bool = True
+    nli_model: str = ""
+    judge_url: str = ""
+    judge_model: str = ""
+    judge_key: str = ""
+    judge_budget: int = 200
+    judge_timeout_s: float = 20.0
+    judge_input_price: float | None = None
+    judge_output_price: float | None = None
+    judge_currency: str = "USD"
     citation_required_workflows: tuple[str, ...] = ()
 
 
@@ -253,6 +274,7 @@ class Detector(ABC):
     def __init__(self, options: DetectorOptions) -> None:
         self.options = options
         self._risk = _DEFAULT_RISK
+        self._usage: list[Usage] = []
         self._calibrations: dict[str, Calibration] = {}
 
     @property
@@ -293,6 +315,10 @@ class Detector(ABC):
     @abstractmethod
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """Findings on the claims this detector is responsible for, at most one a claim. May raise EvidenceUnreadable."""
+
+    def paid(self, usage: Sequence[Usage]) -> None:
+        """Put what judging the present case cost on its outcome."""
+        self._usage += usage
 
     def prepare(self, cases: Sequence[Case]) -> None:  # noqa: B027 - an optional hook, empty on purpose
         """Read the evidence of several cases at once where batching is faster; results go to the detector's cache."""
@@ -336,4 +362,5 @@ class Detector(ABC):
         spent = (time.perf_counter() - started) * 1000
         share = spent / max(1, len(findings))
         timed = tuple(f if f.duration_ms else replace(f, duration_ms=share) for f in findings)
-        return Outcome(self.name, state, timed, reason, spent, self.version, self.weights_version)
+        usage, self._usage = tuple(self._usage), []
+        return Outcome(self.name, state, timed, reason, spent, self.version, self.weights_version, usage)

@@ -12,6 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from monitor.records import Usage
+
 OutcomeState = Literal["judged", "abstained", "not_applicable", "failed", "sampled_out", "over_budget"]
 Verdict = Literal["supported", "hallucinated", "not_checked"]
 QualityGrade = Literal["good", "poor", "unusable"]
@@ -80,6 +82,7 @@ class OutcomeRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     """How one detector ended on one response. ``response_time`` is the response's own time (part of the store's key).
 
     ``quality`` is what the worker measured of the response's evidence on the way; the store keeps it apart from outcomes.
+    ``usage`` is what the detector paid others for, as a response states its own.
     ``cached`` says that every verdict is an earlier one on the same content, None that earlier ones were not looked for;
     it is told when an outcome is made and not stored.
     """
@@ -98,6 +101,7 @@ class OutcomeRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     attempts: int = 1
     findings: tuple[FindingRecord, ...] = ()
     quality: tuple[EvidenceQuality, ...] = ()
+    usage: tuple[Usage, ...] = ()
     cached: bool | None = None
 
     @property

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
             "event_mismatch",
             "chart_mismatch",
             "citation_mismatch",
+            "ungrounded_statement",
             "source_confusion",
         ),
         description="Detectors to run, by name.",
@@ -99,6 +100,15 @@ class Settings(BaseSettings):
     clip_pretrained: str = Field("", description="open_clip pretrained tag or a local weight file.")
     whisper_model: str = Field("", description="faster-whisper size or local folder; empty = the offline weights.")
     object_model: str = Field("", description="Local detector weights; empty = the offline COCO detector.")
+    nli_model: str = Field("", description="Local transformers folder of an NLI or fact-checking model for hard statements; empty = off.")
+    judge_url: str = Field("", description="OpenAI-compatible endpoint (http://host/v1) asked about hard statements; empty = off.")
+    judge_model: str = Field("", description="Model the judge endpoint is asked for.")
+    judge_key: str = Field("", repr=False, description="Bearer key of the judge endpoint.")
+    judge_budget: int = Field(200, ge=0, description="Calls a day (UTC) the judge may get from this machine.")
+    judge_timeout_s: float = Field(20.0, gt=0, description="Seconds to wait for the judge.")
+    judge_input_price: float | None = Field(None, ge=0, description="Price of a million tokens sent to the judge; unset = unpriced.")
+    judge_output_price: float | None = Field(None, ge=0, description="Price of a million tokens the judge writes; unset = unpriced.")
+    judge_currency: str = Field("USD", pattern="^[A-Z]{3}$", description="Currency of the judge's prices.")
 
     # Watching
     drift_interval_s: int = Field(3600, ge=1, description="Seconds between drift jobs.")

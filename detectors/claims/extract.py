@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from detectors.claims import charts, citing, events, objects, quotes, speakers, spoken_names, values
+from detectors.claims import charts, citing, events, objects, quotes, speakers, spoken_names, statements, values
 from detectors.contract import Claim
 
 Finder = Callable[[str], list[Claim]]
@@ -17,9 +17,9 @@ Finder = Callable[[str], list[Claim]]
 FINDERS: dict[str, tuple[Finder, ...]] = {
     "image": (objects.find, values.find, charts.find, citing.find),
     "video": (events.find, quotes.find_in_video, speakers.find, spoken_names.find, citing.find),
-    "pdf": (values.find, charts.find, citing.find),
+    "pdf": (values.find, charts.find, citing.find, statements.find),
     "audio": (quotes.find, speakers.find, spoken_names.find, citing.find),
-    "text": (citing.find,),
+    "text": (citing.find, statements.find),
     "other": (),
 }
 
@@ -47,6 +47,9 @@ def complete(given: Sequence[Claim], answer: str, families: Iterable[str]) -> tu
         start = claim.span[0] if claim.span else answer.find(claim.text)
         span = claim.span or ((start, start + len(claim.text)) if start >= 0 else None)
         parts = [part for part in extract(claim.text, families) if claim.kind in (None, part.kind)]
+        if claim.kind == "statement" and len(parts) <= 1:
+            # One sentence is one statement already.
+            parts = []
         if not parts:
             completed.append(replace(claim, span=span, kind=claim.kind or "statement", given=True))
         for number, part in enumerate(parts, start=1):

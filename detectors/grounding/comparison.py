@@ -94,15 +94,19 @@ def matches(claim: Text, passages: Sequence[Text]) -> list[Match]:
 
 
 def contradicted(claim: Text, passages: Sequence[Text], found: Sequence[Match]) -> list[tuple[int, str]]:
-    """Claim words whose opposite stands where the word itself does not: (word index, the opposite)."""
+    """Claim words whose counterpart is their opposite, or whose opposite stands where they do not: (word index, the opposite)."""
     result = []
     lemmas = [{word.lemma: word for word in passage.words} for passage in passages]
     for number, (word, match) in enumerate(zip(claim.words, found, strict=True)):
-        if not word.content or match.same or match.passage < 0:
+        if not word.content or match.passage < 0:
             continue
-        other = next((lemma for lemma in lemmas[match.passage] if opposed(word.lemma, lemma)), None)
-        if other is not None:
-            result.append((number, other))
+        counterpart = passages[match.passage].words[match.word].lemma
+        if opposed(word.lemma, counterpart):
+            result.append((number, counterpart))
+        elif not match.same:
+            other = next((lemma for lemma in lemmas[match.passage] if opposed(word.lemma, lemma)), None)
+            if other is not None:
+                result.append((number, other))
     return result
 
 

@@ -33,6 +33,8 @@ FEATURES = (
     "new_number",
     "rounded_number",
     "far_number",
+    "new_code",
+    "other_speaker",
     "opposite",
     "flipped",
     "negation",
@@ -101,6 +103,8 @@ def measure(claim: Text, candidates: Sequence[Candidate], passages: Sequence[Tex
         "new_number": float(np.log1p(sum(not fit.present and not fit.rounded for fit in numbers))),
         "rounded_number": float(any(fit.rounded and not fit.present for fit in numbers)),
         "far_number": max((1 - fit.context for fit in numbers if fit.present), default=0.0),
+        "new_code": float(np.log1p(sum(_is_code(w.text) and w.stem not in indexed.idf for w in claim.words))),
+        "other_speaker": _other_speaker(claim, candidates),
         "opposite": float(np.log1p(len(opposites))),
         "flipped": float(np.log1p(len(turned))),
         **_logic(claim, passages),
@@ -109,6 +113,19 @@ def measure(claim: Text, candidates: Sequence[Candidate], passages: Sequence[Tex
         "length": float(np.log1p(len(claim.words))),
     }
     return Measured(tuple(values[name] for name in FEATURES), _gaps(claim, passages, found, numbers, opposites, turned, indexed))
+
+
+def _is_code(text: str) -> bool:
+    """Letters and digits in one word ("Q3", "A380", "40kg"): a quarter, a model, a version."""
+    return any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
+
+
+def _other_speaker(claim: Text, candidates: Sequence[Candidate]) -> float:
+    """1 where the claim names speakers of the conversation, and none of them says the passage that is most like it."""
+    named = {word.text.lower() for word in claim.words}
+    speakers = {c.passage.speaker.split()[0].lower() for c in candidates if c.passage.speaker}
+    best = candidates[0].passage.speaker if candidates else None
+    return float(best is not None and bool(named & speakers) and best.split()[0].lower() not in named)
 
 
 def _worst(claim: Text, found: Sequence[Match], content: Sequence[int], kinds: tuple[str, ...]) -> float:

@@ -23,7 +23,11 @@ class SupportModel:
 
     @classmethod
     def load(cls, name: str) -> SupportModel:
-        """The shipped model, ``encoder`` or ``words``. Raises ValueError when it was fitted on other features than this code measures."""
+        """The shipped model, ``encoder``, ``statement`` or ``words``.
+
+        Raises:
+            ValueError: it was fitted on other features than this code measures.
+        """
         path = FOLDER / f"{name}_model.json"
         fields = json.loads(path.read_text(encoding="utf-8"))
         if tuple(fields["features"]) != FEATURES:

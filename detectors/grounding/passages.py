@@ -1,20 +1,18 @@
 """Cuts text evidence into passages: sentences with their place, short enough to be compared one by one.
 
-Spans are code points of the decoded text. Markup of HTML and XML is blanked out, so that spans still hold.
+Spans are code points of the source's text, whose place in the evidence the text itself knows.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from detectors.contract import EvidenceFile, EvidenceUnreadable, Place, Span
-from detectors.reading.pages import open_pages
+from detectors.citing.texts import SourceText
+from detectors.contract import Place, Span
 
-# A novel has about half a million letters; what lies behind this is not read, and absence then proves nothing.
-MAX_CHARACTERS = 1_000_000
 # A longer run without a full stop (a table, a list, a transcript without punctuation) is cut at the next space.
 LONGEST_PASSAGE = 320
 _END = re.compile(r"[.!?…]+[\"”’'»)\]]*(?=\s)|\s*\n\s*(?=\n)|\n(?=\s*(?:[-*•·|#>]|\d{1,3}[.)]\s|[A-Z][\w .'-]{0,30}:\s))|\n")
@@ -26,44 +24,45 @@ _ABBREVIATION = re.compile(
 _SPEAKER = re.compile(
     r"^\s*[-*>]*\s*(?:\[[^\]\n]{1,16}\]\s*|\(?\d{1,2}:\d{2}(?::\d{2})?\)?\s*)?([A-Z][\w.'’-]*(?:\s+[A-Z#\d][\w.'’-]*){0,3}):(?=\s|$)"
 )
-_MARKUP = re.compile(r"<script\b.*?</script>|<style\b.*?</style>|<!--.*?-->|<[/!?]?[A-Za-z][^<>]{0,2000}>", re.IGNORECASE | re.DOTALL)
-_STOP = re.compile(r"\s+\.\s+(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A sentence of the evidence. ``span`` is None on pages, where ``page`` tells the place; ``speaker`` where a turn names one."""
+    """A sentence of a source, at ``span`` of its text; ``speaker`` where a turn of a conversation names one."""
 
-    evidence: str
     text: str
-    span: Span | None = None
-    page: int | None = None
+    span: Span
+    home: SourceText = field(repr=False, compare=False)
     speaker: str | None = None
 
     @property
+    def evidence(self) -> str:
+        """The id of its source."""
+        return self.home.evidence
+
+    @property
     def place(self) -> Place:
-        """Where it stands."""
-        return Place(self.evidence, page=self.page, span=self.span, quote=self.text)
+        """Where it stands, in words too."""
+        return self.home.place(self.span)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One piece of evidence in passages, in reading order. ``unread`` says what could not be read, if anything."""
+    """One piece of evidence in passages, in reading order; ``sha256`` of its content is the key of what is kept about it."""
 
     evidence: str
     sha256: str
     passages: tuple[Passage, ...]
-    unread: str | None = None
 
 
-def read_source(evidence: EvidenceFile) -> Source:
-    """The passages of a text or of a PDF's own text. Raises EvidenceUnreadable: not text, empty, or a scan without text."""
-    return _read_pdf(evidence) if evidence.family == "pdf" else _read_text(evidence)
+def passages_of(text: SourceText, sha256: str = "") -> Source:
+    """A source that was read, cut into passages; without ``sha256`` nothing is kept about it."""
+    return Source(text.evidence, sha256, tuple(_passages(text)))
 
 
 def source_of(evidence: str, text: str, sha256: str = "") -> Source:
-    """Passages of a text that is already at hand."""
-    return Source(evidence, sha256, tuple(_passages(evidence, text)))
+    """Passages of a plain text that is already at hand."""
+    return passages_of(SourceText(evidence, text), sha256)
 
 
 def sentence_spans(text: str) -> list[Span]:
@@ -109,7 +108,8 @@ def _add(spans: list[Span], text: str, start: int, end: int) -> None:
     spans.append((start, start + len(piece.strip())))
 
 
-def _passages(evidence: str, text: str, page: int | None = None) -> Iterator[Passage]:
+def _passages(home: SourceText) -> Iterator[Passage]:
+    text = home.text
     speaker: str | None = None
     spoken = _turns(text)
     for start, end in sentence_spans(text):
@@ -117,7 +117,7 @@ def _passages(evidence: str, text: str, page: int | None = None) -> Iterator[Pas
             found = _SPEAKER.match(text[left:right])
             if found and spoken[found[1]] >= 1:
                 speaker = found[1]
-            yield Passage(evidence, text[left:right], None if page else (left, right), page, speaker if spoken else None)
+            yield Passage(text[left:right], (left, right), home, speaker)
 
 
 def _turns(text: str) -> Counter[str]:
@@ -135,53 +135,3 @@ def _short(text: str, start: int, end: int) -> Iterator[Span]:
         start = cut + len(text[cut:end]) - len(text[cut:end].lstrip())
     if end > start:
         yield start, end
-
-
-def _read_text(evidence: EvidenceFile) -> Source:
-    try:
-        raw = evidence.path.read_bytes()
-    except OSError as error:
-        raise EvidenceUnreadable(evidence.id, f"the file cannot be opened ({error.strerror})") from error
-    text = _decoded(evidence, raw)
-    if any(kind in evidence.media_type.lower() for kind in ("html", "xml")):
-        text = _MARKUP.sub(lambda match: " " * len(match.group()), text)
-    unread = f"it was read up to its first {MAX_CHARACTERS:,} characters" if len(text) > MAX_CHARACTERS else None
-    passages = tuple(_passages(evidence.id, text[:MAX_CHARACTERS]))
-    if not passages:
-        raise EvidenceUnreadable(evidence.id, "there is no text in it")
-    return Source(evidence.id, evidence.sha256, passages, unread)
-
-
-def _decoded(evidence: EvidenceFile, raw: bytes) -> str:
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError:
-        if b"\0" in raw:
-            raise EvidenceUnreadable(evidence.id, "it is not text") from None
-        text = raw.decode("cp1252", errors="replace")
-    if "\0" in text:
-        raise EvidenceUnreadable(evidence.id, "it is not text")
-    return text
-
-
-def _read_pdf(evidence: EvidenceFile) -> Source:
-    count, pages = open_pages(evidence)
-    passages: list[Passage] = []
-    pictures: list[int] = []
-    read = 0
-    for page in pages:
-        read += 1
-        if page.lines is None:
-            pictures.append(page.number)
-            continue
-        passages += _passages(evidence.id, "\n".join(line.text for line in page.lines), page.number)
-    if not passages:
-        raise EvidenceUnreadable(evidence.id, "its pages are pictures without text; supply their text as evidence of role ocr")
-    return Source(evidence.id, evidence.sha256, tuple(passages), _gap(pictures, read, count))
-
-
-def _gap(pictures: Sequence[int], read: int, count: int) -> str | None:
-    if pictures:
-        return f"page {', '.join(map(str, pictures[:5]))} is a picture without text of its own"
-    return f"only the first {read} of {count} pages were read" if read < count else None

@@ -21,7 +21,7 @@ _COVER_WEIGHT = 0.5
 # Passages compared in full. A summary sentence seldom rests on more places.
 KEPT = 6
 # Above this many passages only those with the rarest shared words are encoded.
-_MOST_ENCODED = 48
+_MOST_ENCODED = 32
 _KEPT_SOURCES = 128
 # Passages that say what a source as a whole is about.
 _MOST_AVERAGED = 48

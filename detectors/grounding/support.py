@@ -4,7 +4,7 @@
 
     scorer = SupportScorer()
     scorer.load()
-    source = read_source(evidence_file)           # or source_of("id", "plain text")
+    source = passages_of(TextSources(options).read(evidence_file), evidence_file.sha256)   # or source_of("id", "plain text")
     scorer.prepare([source])                      # optional: encodes many sources at once
     found = scorer.support("The shop opens at nine.", [source])
     found.raw, found.passages[0].place, found.missing()
@@ -29,6 +29,10 @@ from detectors.grounding.words import Word, stems_of, words_of
 
 # Parsed passages are used again by the next sentence of the same answer.
 _KEPT_PARSES = 4096
+# The share of a sentence that may stand outside its longest run in a passage, for it to count as copied …
+_COPIED = 0.1
+# … if none of these differs.
+_AGAINST = ("new_number", "opposite", "flipped", "negation", "roles", "new_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,11 @@ class Support:
     gaps: tuple[Gap, ...]
     features: Mapping[str, float]
 
+    @property
+    def copied(self) -> bool:
+        """Whether a passage says it nearly word for word, and nothing speaks against it."""
+        return self.features["run"] <= _COPIED and not any(self.features[name] for name in _AGAINST)
+
     def missing(self, most: int = 3) -> str:
         """The weightiest gaps in words for a person, empty when there are none."""
         return "; ".join(dict.fromkeys(_told(gap) for gap in self.gaps[:most]))
@@ -54,14 +63,16 @@ class Support:
 class SupportScorer:
     """Scores sentences against sources. With ``encoder=False``, or where its weights are absent, meaning beyond words is not seen.
 
+    ``model`` is ``encoder`` (weights set by hand, for texts of any kind) or ``statement`` (fitted on summaries and articles).
     Not thread-safe. ``threads`` 0 leaves the number to onnxruntime.
     """
 
-    def __init__(self, *, encoder: bool = True, threads: int = 0) -> None:
+    def __init__(self, *, encoder: bool = True, threads: int = 0, model: str = "encoder") -> None:
         self._encoder = Encoder(threads) if encoder and Encoder.installed() else None
         self._retriever = Retriever(self._encoder)
         self._parses: OrderedDict[str, list[Word]] = OrderedDict()
         self._model: SupportModel | None = None
+        self._name = model
 
     @property
     def version(self) -> str:
@@ -73,7 +84,7 @@ class SupportScorer:
         words_of(["."])
         if self._encoder is not None:
             self._encoder.load()
-        self._model = SupportModel.load("words" if self._encoder is None else "encoder")
+        self._model = SupportModel.load("words" if self._encoder is None else self._name)
 
     def prepare(self, sources: Sequence[Source]) -> None:
         """Encode these sources in one go; a source already known costs nothing."""

@@ -178,6 +178,17 @@ class ClaimView(Body):
     findings: list[FindingView]
 
 
+class UsageView(Body):
+    """One consumed item; ``cost`` null = unpriced."""
+
+    item: str
+    quantity: float
+    unit: str
+    modality: str | None
+    cost: float | None
+    currency: str | None
+
+
 class OutcomeView(Body):
     """How one detector ended."""
 
@@ -190,6 +201,7 @@ class OutcomeView(Body):
     claims_flagged: int
     duration_ms: float
     finished_at: datetime
+    usage: list[UsageView] = []
 
 
 class StageView(Body):
@@ -199,17 +211,6 @@ class StageView(Body):
     duration_ms: float
     budget_ms: float | None
     status: str
-
-
-class UsageView(Body):
-    """One consumed item; ``cost`` null = unpriced."""
-
-    item: str
-    quantity: float
-    unit: str
-    modality: str | None
-    cost: float | None
-    currency: str | None
 
 
 class VerdictView(Body):

@@ -28,7 +28,7 @@ from monitor.api.window import Filter
 from monitor.errors import EvidenceMissing, NotFound
 from monitor.evidence import EvidenceStore
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, Verdict
-from monitor.records import Claim, Evidence, ResponseRecord, is_text_type
+from monitor.records import Claim, Evidence, ResponseRecord, Usage, is_text_type
 from monitor.review.queue import ReviewQueue
 from monitor.store.rows import ListedResponse
 
@@ -73,10 +73,7 @@ def get_response(response_id: str, running: Running, who: Who) -> ResponseDetail
         outcomes=[outcome_view(outcome) for outcome in stored.outcomes],
         pending=[name for name in running.settings.detectors if name not in ended],
         stages=[StageView(**msgspec.structs.asdict(stage)) for stage in record.stages],
-        usage=[
-            UsageView(item=u.item, quantity=u.quantity, unit=u.unit, modality=u.modality, cost=u.cost, currency=u.currency)
-            for u in record.usage
-        ],
+        usage=[_usage(u) for u in record.usage],
         verdicts=[verdict_view(verdict) for verdict in verdicts],
         review_item=None if item is None else item.id,
         attributes=record.attributes,
@@ -127,6 +124,10 @@ def _finding(finding: FindingRecord) -> FindingView:
     return FindingView(**{name: fields[name] for name in FindingView.model_fields})
 
 
+def _usage(one: Usage) -> UsageView:
+    return UsageView(item=one.item, quantity=one.quantity, unit=one.unit, modality=one.modality, cost=one.cost, currency=one.currency)
+
+
 def outcome_view(outcome: OutcomeRecord) -> OutcomeView:
     return OutcomeView(
         detector=outcome.detector,
@@ -138,6 +139,7 @@ def outcome_view(outcome: OutcomeRecord) -> OutcomeView:
         claims_flagged=sum(finding.verdict == "hallucinated" for finding in outcome.findings),
         duration_ms=outcome.duration_ms,
         finished_at=outcome.finished_at,
+        usage=[_usage(one) for one in outcome.usage],
     )
 
 

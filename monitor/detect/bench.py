@@ -25,7 +25,7 @@ from monitor.detect.wire import CATALOGUE_MODULE, Judgement, WorkerConfig
 from monitor.errors import SettingsInvalid
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
 from monitor.findings import EvidenceQuality, FindingRecord
-from monitor.records import DEFAULT_PROJECT, MASK, Evidence, ResponseRecord
+from monitor.records import DEFAULT_PROJECT, MASK, Evidence, ResponseRecord, Usage
 
 # Copies of inline and fetched evidence: ten of the largest allowed, as the store keeps twenty of its own.
 _CACHED_EVIDENCE = 10
@@ -76,7 +76,8 @@ def source_digest(config: WorkerConfig) -> str:
             if path.suffix in (".py", ".json"):
                 digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
     options = (config.device, config.precision, config.clip_model, config.clip_pretrained, config.whisper_model, config.object_model)
-    digest.update("\0".join((*options, *config.citation_required_workflows)).encode())
+    tiers = (config.nli_model, config.judge_url, config.judge_model)
+    digest.update("\0".join((*options, *tiers, *config.citation_required_workflows)).encode())
     if config.calibration_dir:
         for path in sorted(Path(config.calibration_dir).glob("*.json")):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -99,6 +100,15 @@ class Bench:
             clip_pretrained=config.clip_pretrained,
             whisper_model=config.whisper_model,
             object_model=config.object_model,
+            nli_model=config.nli_model,
+            judge_url=config.judge_url,
+            judge_model=config.judge_model,
+            judge_key=config.judge_key,
+            judge_budget=config.judge_budget,
+            judge_timeout_s=config.judge_timeout_s,
+            judge_input_price=config.judge_input_price,
+            judge_output_price=config.judge_output_price,
+            judge_currency=config.judge_currency,
             citation_required_workflows=config.citation_required_workflows,
         )
         limit = config.max_evidence_bytes
@@ -229,6 +239,7 @@ def _judgement(
         detector_version=outcome.detector_version or detector.version,
         weights_version=weights if own is None else f"{weights} {own.mark}".strip(),
         quality=quality,
+        usage=tuple(Usage(item=u.item, quantity=u.quantity, unit=u.unit, amount=u.amount, currency=u.currency) for u in outcome.usage),
         cached=recalled.open is None if recalled.claims else None,
     )
 

@@ -102,5 +102,6 @@ def outcome_of(item: WorkItem, detector: str, judgement: Judgement, finished_at:
         attempts=attempts,
         findings=judgement.findings,
         quality=judgement.quality,
+        usage=judgement.usage,
         cached=judgement.cached,
     )

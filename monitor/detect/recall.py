@@ -115,7 +115,7 @@ def merged(detector: Detector, case: Case, recalled: Recalled, outcome: Outcome 
     new = {finding.claim.id: finding for finding in outcome.findings} if outcome is not None else {}
     found = {**recalled.findings, **new}
     joined = detector.concluded([found[claim.id] for claim in detector.claims_for(case) if claim.id in found], started)
-    return joined if outcome is None else replace(joined, duration_ms=joined.duration_ms + outcome.duration_ms)
+    return joined if outcome is None else replace(joined, duration_ms=joined.duration_ms + outcome.duration_ms, usage=outcome.usage)
 
 
 def _evidence(piece: EvidenceFile) -> tuple[Any, ...]:

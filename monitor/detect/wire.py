@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeState
-from monitor.records import DEFAULT_PROJECT, Evidence, ResponseRecord
+from monitor.records import DEFAULT_PROJECT, Evidence, ResponseRecord, Usage
 from monitor.settings import Settings
 
 # Modules with ``CATALOGUE`` and ``create``, and with ``extract`` and ``complete``. Tests name their own.
@@ -33,6 +33,15 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     clip_pretrained: str = ""
     whisper_model: str = ""
     object_model: str = ""
+    nli_model: str = ""
+    judge_url: str = ""
+    judge_model: str = ""
+    judge_key: str = ""
+    judge_budget: int = 200
+    judge_timeout_s: float = 20.0
+    judge_input_price: float | None = None
+    judge_output_price: float | None = None
+    judge_currency: str = "USD"
     citation_required_workflows: tuple[str, ...] = ()
     memory_bytes: int = 0
     verdict_cache_bytes: int = 0
@@ -63,6 +72,15 @@ def config_of(
         clip_pretrained=settings.clip_pretrained,
         whisper_model=settings.whisper_model,
         object_model=settings.object_model,
+        nli_model=settings.nli_model,
+        judge_url=settings.judge_url,
+        judge_model=settings.judge_model,
+        judge_key=settings.judge_key,
+        judge_budget=settings.judge_budget,
+        judge_timeout_s=settings.judge_timeout_s,
+        judge_input_price=settings.judge_input_price,
+        judge_output_price=settings.judge_output_price,
+        judge_currency=settings.judge_currency,
         citation_required_workflows=settings.citation_required_workflows,
         memory_bytes=settings.worker_memory_bytes,
         verdict_cache_bytes=settings.verdict_cache_bytes,
@@ -82,6 +100,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     detector_version: str = ""
     weights_version: str = ""
     quality: tuple[EvidenceQuality, ...] = ()
+    usage: tuple[Usage, ...] = ()
     cached: bool | None = None
     """Whether every verdict is an earlier one of the same content; None where earlier ones were not looked for."""
 

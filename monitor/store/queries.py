@@ -54,7 +54,8 @@ OUTCOMES_OF = query(
     """SELECT detector, workflow, state, finished_at, detector_version, weights_version, reason, duration_ms, attempts,
   findings.claim_id, findings.claim_text, findings.claim_kind, findings.claim_span, findings.verdict, findings.score,
   findings.error, findings.reason, findings.explanation, findings.evidence_id, findings.region, findings.time,
-  findings.page, findings.evidence_span, findings.quote, findings.duration_ms
+  findings.page, findings.evidence_span, findings.quote, findings.duration_ms,
+  usage.item, usage.quantity, usage.unit, usage.amount, usage.currency
 FROM outcomes FINAL
 WHERE project = {project:String} AND response_time = {time:DateTime64(3, 'UTC')} AND response_id = {id:String}
 ORDER BY detector""",

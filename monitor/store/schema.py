@@ -108,6 +108,11 @@ OUTCOMES: Mapping[str, str] = {
     "findings.evidence_span": "Array(Array(Int64))",
     "findings.quote": "Array(Nullable(String))",
     "findings.duration_ms": "Array(Float64)",
+    "usage.item": "Array(LowCardinality(String))",
+    "usage.quantity": "Array(Float64)",
+    "usage.unit": "Array(LowCardinality(String))",
+    "usage.amount": "Array(Nullable(Float64))",
+    "usage.currency": "Array(LowCardinality(String))",
 }
 EVIDENCE_QUALITY: Mapping[str, str] = {
     "project": "LowCardinality(String)",
@@ -263,6 +268,11 @@ def outcome_row(outcome: OutcomeRecord) -> list[Any]:
         outcome.duration_ms,
         min(outcome.attempts, 65_535),
         *_finding_columns(outcome.findings),
+        [one.item for one in outcome.usage],
+        [one.quantity for one in outcome.usage],
+        [one.unit for one in outcome.usage],
+        [one.cost for one in outcome.usage],
+        [one.currency or "" for one in outcome.usage],
     ]
 
 

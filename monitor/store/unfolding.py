@@ -20,7 +20,7 @@ from monitor.findings import (
     QualityProblem,
     Verdict,
 )
-from monitor.records import ResponseRecord
+from monitor.records import ResponseRecord, Usage
 from monitor.store.rows import ListedResponse
 from monitor.store.schema import decode_record, with_answer
 
@@ -124,6 +124,10 @@ def outcome(key: Mapping[str, Any], row: Sequence[Any]) -> OutcomeRecord:
         duration_ms=duration,
         attempts=attempts,
         findings=findings,
+        usage=tuple(
+            Usage(item=item, quantity=quantity, unit=unit, amount=amount, currency=currency or None)
+            for item, quantity, unit, amount, currency in zip(*row[25:30], strict=True)
+        ),
     )
 
 

@@ -107,6 +107,20 @@ def test_outcomes_come_back_with_every_detail_of_their_findings(reader: Reader, 
     assert (found.listed.verdict, found.listed.max_score, found.listed.flagged_detectors) == ("hallucinated", 0.87654321, ["ocr_mismatch"])
 
 
+def test_what_a_detector_paid_others_for_comes_back_priced_or_unpriced(reader: Reader, writer: Writer) -> None:
+    response = full("r")
+    usage = (
+        Usage(item="judge calls", quantity=1, unit="call"),
+        Usage(item="judge input tokens", quantity=1200, unit="token", amount=0.0024, currency="USD"),
+    )
+    paid = outcome(response, "ungrounded_statement", "judged", 0.9, usage=usage)
+    writer.insert_responses([response], "t1")
+    writer.insert_outcomes([paid], "o1")
+    found = reader.response("default", "r")
+    assert found is not None
+    assert found.outcomes == [paid]
+
+
 def test_a_later_outcome_replaces_the_earlier_one_and_all_its_findings_whichever_arrives_first(reader: Reader, writer: Writer) -> None:
     response = full("r")
     first, second = outcome(response, "ocr_mismatch", "judged", 0.9, 0.8, 0.7), outcome(response, "ocr_mismatch", "judged", 0.1, after_s=60)

@@ -1,0 +1,163 @@
+"""Statements held against the text among the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from detectors.claims import extract
+from detectors.contract import Case, DetectorOptions, DetectorUnavailable, EvidenceFile, Usage
+from detectors.grounding.verdicts import Opinion
+from detectors.ungrounded_statement import UngroundedStatement
+from tests.detectors.sources import case
+
+TEXT = (
+    "The council of Leeds approved the plan on Monday. The new station will cost 40 million pounds. "
+    "Trains are to run from 2027. Anna Berg, who leads the project, welcomed the vote."
+)
+
+
+class FixedTier:
+    """A second opinion that is always the same, and keeps what it was asked."""
+
+    version = "fixed"
+
+    def __init__(self, probability: float | None) -> None:
+        self.probability = probability
+        self.asked: list[str] = []
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def opinion(self, statement: str, passages: Sequence[str]) -> Opinion:
+        self.asked.append(statement)
+        return Opinion(
+            "fixed", self.probability, (Usage("judge calls", 1.0, "call"),), "" if self.probability is not None else "it is asleep"
+        )
+
+
+@pytest.fixture(scope="module")
+def detector() -> UngroundedStatement:
+    made = UngroundedStatement(DetectorOptions(threads=1))
+    made.load()
+    return made
+
+
+@pytest.mark.models
+def test_a_statement_the_text_makes_is_supported_and_the_passage_is_shown(detector: UngroundedStatement, tmp_path: Path) -> None:
+    (outcome,) = detector.detect([case(tmp_path, "The new station will cost 40 million pounds.", {"doc": TEXT})])
+    (finding,) = outcome.findings
+    assert (outcome.state, finding.verdict) == ("judged", "supported")
+    assert finding.place is not None
+    assert finding.place.span is not None
+    assert TEXT[slice(*finding.place.span)] == "The new station will cost 40 million pounds."
+
+
+@pytest.mark.models
+def test_what_no_passage_says_is_flagged_with_what_is_missing(detector: UngroundedStatement, tmp_path: Path) -> None:
+    (outcome,) = detector.detect([case(tmp_path, "The mayor of Oslo rejected the tunnel for 75 million dollars.", {"doc": TEXT})])
+    (finding,) = outcome.findings
+    assert finding.verdict == "hallucinated"
+    assert finding.error == "value"
+    assert "75 million" in finding.explanation
+
+
+@pytest.mark.models
+def test_support_may_come_from_any_text_of_the_response(detector: UngroundedStatement, tmp_path: Path) -> None:
+    texts = {"one": "It rains in Oslo today. The harbour is closed.", "two": TEXT}
+    (outcome,) = detector.detect([case(tmp_path, "The council of Leeds approved the plan on Monday.", texts)])
+    assert outcome.findings[0].verdict == "supported"
+    assert outcome.findings[0].place is not None
+    assert outcome.findings[0].place.evidence == "two"
+
+
+@pytest.mark.models
+def test_what_a_picture_may_show_is_not_blamed_for_missing_in_the_text(detector: UngroundedStatement, tmp_path: Path) -> None:
+    picture = EvidenceFile("photo", "image/png", tmp_path / "none.png", "0" * 64)
+    one = case(tmp_path, "The mayor of Oslo rejected the tunnel for 75 million dollars.", {"doc": TEXT})
+    (outcome,) = detector.detect([replace(one, evidence=(*one.evidence, picture))])
+    (finding,) = outcome.findings
+    assert finding.verdict == "not_checked"
+    assert "'photo'" in (finding.reason or "")
+
+
+@pytest.mark.models
+def test_what_another_detector_checks_beside_a_picture_is_left_to_it(detector: UngroundedStatement, tmp_path: Path) -> None:
+    picture = EvidenceFile("photo", "image/png", tmp_path / "none.png", "0" * 64)
+    answer = "There is a dog on the platform."
+    one = case(tmp_path, answer, {"doc": TEXT}, claims=extract(answer, {"text", "image"}))
+    assert {claim.kind for claim in one.claims} >= {"object", "statement"}
+    (outcome,) = detector.detect([replace(one, evidence=(*one.evidence, picture))])
+    assert outcome.state == "not_applicable"
+
+
+@pytest.mark.models
+def test_what_the_evidence_is_said_to_lack_is_not_checked_with_the_reason(detector: UngroundedStatement, tmp_path: Path) -> None:
+    (outcome,) = detector.detect([case(tmp_path, "The document does not mention the opening hours.", {"doc": TEXT})])
+    assert outcome.state == "abstained"
+    assert "lacks" in (outcome.findings[0].reason or "")
+
+
+@pytest.mark.models
+def test_text_that_cannot_be_read_makes_it_abstain(detector: UngroundedStatement, tmp_path: Path) -> None:
+    one = case(tmp_path, "The council of Leeds approved the plan.", {"doc": TEXT})
+    one.evidence[0].path.write_bytes(b"\x00\x01\x02")
+    spoilt = replace(one, evidence=(replace(one.evidence[0], sha256="1" * 64),))
+    (outcome,) = detector.detect([spoilt])
+    assert outcome.state == "abstained"
+    assert "cannot be read" in (outcome.reason or "")
+
+
+@pytest.mark.models
+def test_without_text_it_is_not_applicable(detector: UngroundedStatement, tmp_path: Path) -> None:
+    picture = EvidenceFile("photo", "image/png", tmp_path / "none.png", "0" * 64)
+    (outcome,) = detector.detect([Case("r1", "The sky is blue today.", extract("The sky is blue today.", {"image", "text"}), (picture,))])
+    assert outcome.state == "not_applicable"
+
+
+@pytest.mark.models
+def test_a_batch_gives_the_verdicts_of_single_cases(detector: UngroundedStatement, tmp_path: Path) -> None:
+    answers = ["Trains are to run from 2027.", "Trains are to run from 2029.", "Anna Berg fought the vote."]
+    cases = [case(tmp_path, answer, {"doc": f"{TEXT} Note {number}."}) for number, answer in enumerate(answers)]
+    together = [outcome.findings[0].score for outcome in detector.detect(cases)]
+    alone = UngroundedStatement(DetectorOptions(threads=1))
+    alone.load()
+    apart = [alone.detect([one])[0].findings[0].score for one in cases]
+    assert together == pytest.approx(apart, abs=0.02)
+
+
+@pytest.mark.models
+def test_a_tier_is_asked_about_hard_statements_only_and_its_cost_is_on_the_outcome(tmp_path: Path) -> None:
+    tier = FixedTier(0.95)
+    asking = UngroundedStatement(DetectorOptions(threads=1))
+    asking._tiers = [tier]
+    asking.load()
+    copied = case(tmp_path, "The new station will cost 40 million pounds.", {"doc": TEXT})
+    hard = case(tmp_path, "Anna Berg, head of the project, was glad that the vote went well.", {"doc": TEXT})
+    easy_outcome, hard_outcome = asking.detect([copied, hard])
+    assert tier.asked == ["Anna Berg, head of the project, was glad that the vote went well."]
+    assert easy_outcome.usage == ()
+    assert [one.item for one in hard_outcome.usage] == ["judge calls"]
+    assert "fixed gives 95%" in hard_outcome.findings[0].explanation
+
+
+@pytest.mark.models
+def test_a_tier_without_opinion_leaves_the_score_and_says_why(tmp_path: Path) -> None:
+    hard = case(tmp_path, "Anna Berg, head of the project, was glad that the vote went well.", {"doc": TEXT})
+    scores = []
+    for tiers in ([], [FixedTier(None)]):
+        asking = UngroundedStatement(DetectorOptions(threads=1))
+        asking._tiers = list(tiers)
+        asking.load()
+        (outcome,) = asking.detect([hard])
+        scores.append(outcome.findings[0].score)
+    assert scores[0] == scores[1]
+    assert "it is asleep" in outcome.findings[0].explanation
+
+
+def test_an_nli_model_that_is_not_there_stops_it_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(DetectorUnavailable, match="nli_model"):
+        UngroundedStatement(DetectorOptions(nli_model=str(tmp_path / "none"))).load()
