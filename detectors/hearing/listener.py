@@ -25,6 +25,8 @@ _FRAMES_PER_S = 100
 _TRAILING_S = 1.0
 # Windows read together, at most: what a small GPU holds, and what a processor gains from.
 _BATCH = 8
+# So many words of no length (seconds) in a window are a repetition.
+_NO_LENGTH_S, _REPEATED = 0.02, 3
 _FLOOR = 1e-8
 # The decoder holds 448 tokens, half of them for what came before.
 _MOST_TOKENS = 220
@@ -68,6 +70,11 @@ class Listener:
                 features = np.stack([self._features(windows[n], length) for n in batch])
                 parts = self._windows().read(features, [len(windows[n]) / RATE for n in batch])
                 heard |= dict(zip(batch, parts, strict=True))
+        for number, length in enumerate(lengths):
+            # Words without length are a decoder that repeats itself; with the silence it was trained on it seldom does.
+            if length < WINDOW_S and sum(word.end - word.start < _NO_LENGTH_S for word in heard[number].words) >= _REPEATED:
+                features = np.stack([self._features(windows[number], WINDOW_S)])
+                (heard[number],) = self._windows().read(features, [len(windows[number]) / RATE])
         return [heard[number] for number in range(len(windows))]
 
     def hear_encoded(self, encoded: Any) -> str:
