@@ -31,9 +31,11 @@ from monitor.checks.queued import QueuedWork
 from monitor.clock import Clock, SystemClock
 from monitor.detect.driver import Driver
 from monitor.drain import Drain, OnDeadLetter
+from monitor.erasure import Erasure
 from monitor.errors import GroundwatchError, StoreUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.ingest import Ingest
+from monitor.jobs.erasure import ErasureJob
 from monitor.jobs.runner import JobRunner
 from monitor.jobs.stalls import Stall
 from monitor.leader import Leadership
@@ -126,7 +128,8 @@ class Service:
         closing.callback(span_spool.close)
         traces = Traces(span_spool, ingest, settings.trace_wait_s, cast(OnDeadLetter, letters.add))
         drain = Drain(spool, writer, clock, cast(OnDeadLetter, letters.add))
-        jobs = JobRunner(settings, reader, database, clock, lambda: _stalls(drain, driver))
+        erasure = Erasure(settings, store, spool, evidence, database, clock)
+        jobs = JobRunner(settings, reader, database, clock, lambda: _stalls(drain, driver), [ErasureJob(erasure)])
         drain.start()
         closing.callback(drain.stop)
         closing.callback(_flush, spool)
@@ -163,6 +166,7 @@ class Service:
             metrics=metrics,
             renderer=renderer,
             started_at=started_at,
+            erasure=erasure,
             not_ready=lambda: _not_ready(store),
         )
 

@@ -113,6 +113,22 @@ def restore(archive: Annotated[Path, typer.Argument(help="An archive of `groundw
 
 
 @app.command()
+def erase(
+    cohort: Annotated[str | None, typer.Option("--cohort", help="Erase the responses of a cohort value, such as customer=42.")] = None,
+    session: Annotated[str | None, typer.Option("--session", help="Erase the responses of a session.")] = None,
+    response: Annotated[list[str] | None, typer.Option("--response", help="Erase this response; repeat for more.")] = None,
+    project: Annotated[str, typer.Option("--project", help="Project they belong to.")] = "default",
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Delete everything about responses. Stop the sidecar first, or post to its /v1/erasures instead."""
+    from monitor.erase import run
+    from monitor.erasure import selector_of
+
+    raise typer.Exit(run(_settings(data), project, selector_of(cohort, session, response), as_json))
+
+
+@app.command()
 def migrate(
     data: Data = None,
     status: Annotated[bool, typer.Option("--status", help="Only show where both schemas stand.")] = False,

@@ -158,6 +158,17 @@ class Spool:
             raise request.failure()
         return request.new
 
+    def newest(self) -> int:
+        """The highest sequence given out so far; 0 where there is none."""
+        with self._reading, self._refusals():
+            row = self._read.execute("SELECT seq FROM sqlite_sequence WHERE name = 'waiting'").fetchone()
+        return int(row[0]) if row else 0
+
+    def emptied_to(self, sequence: int) -> bool:
+        """Whether nothing waits that was taken in up to this sequence."""
+        with self._reading, self._refusals():
+            return self._read.execute("SELECT 1 FROM waiting WHERE sequence <= ? LIMIT 1", (sequence,)).fetchone() is None
+
     def pending(self) -> SpoolState:
         """What waits for the store now."""
         with self._reading, self._refusals():

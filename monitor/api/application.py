@@ -16,6 +16,7 @@ import monitor
 from monitor.api import (
     alerts,
     checks,
+    erasures,
     evidence,
     letters,
     limits,
@@ -52,6 +53,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     task_metrics.router,
     alerts.router,
     review.router,
+    erasures.router,
 )
 _SECURITY = {"apiKey": {"type": "http", "scheme": "bearer", "description": "Not needed on loopback."}}
 

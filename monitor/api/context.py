@@ -14,6 +14,7 @@ from monitor.checks.desk import CheckDesk
 from monitor.checks.queued import QueuedWork
 from monitor.clock import Clock
 from monitor.detect.driver import Driver
+from monitor.erasure import Erasure
 from monitor.evidence import EvidenceStore
 from monitor.ingest import Ingest
 from monitor.jobs.runner import JobRunner
@@ -49,6 +50,8 @@ class Context:
     renderer: Renderer
     started_at: datetime
     leader: bool = True
+    # None where another process owns the data.
+    erasure: Erasure | None = None
     # Empty = ready; otherwise what is still missing, in words for the operator.
     not_ready: Callable[[], list[str]] = field(default=list)
 

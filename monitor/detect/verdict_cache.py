@@ -51,6 +51,16 @@ class VerdictCache:
         if items:
             self._tried(lambda connection: self._put(connection, items), None)
 
+    def clear(self) -> None:
+        """Forget everything, and give the pages back so that nothing of it stays in the file. Raises sqlite3.Error."""
+        if self.path.is_file():
+            connection = self._opened()
+            connection.execute("DELETE FROM verdicts")
+            connection.commit()
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.close()
+
     def close(self) -> None:
         """Close the file; it is opened again when needed."""
         if self._connection is not None:

@@ -167,6 +167,17 @@ class BlobCache:
             incoming.write(content)
             return self.keep(incoming)
 
+    def remove(self, sha256: str) -> bool:
+        """Remove a copy; whether there was one. Raises StorageUnavailable."""
+        path = self.folder / blob_name(sha256)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StorageUnavailable(path, error.strerror or str(error)) from error
+        return True
+
     def _trim(self) -> None:
         entries = []
         with contextlib.suppress(FileNotFoundError):  # another process trims too

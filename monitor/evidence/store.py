@@ -168,6 +168,21 @@ class EvidenceStore:
         except OSError as error:
             raise StorageUnavailable(self.url, str(error)) from error
 
+    def delete(self, sha256: str) -> int:
+        """Remove a blob and its local copy; its size, or 0 where it was not stored. Raises EvidenceRefused, StorageUnavailable."""
+        self._cache.remove(sha256)
+        try:
+            size = self.size(sha256)
+            if self._folder is not None:
+                (self._folder / blob_name(sha256)).unlink(missing_ok=True)
+            else:
+                self._files.rm_file(self._key(sha256))
+        except (EvidenceMissing, FileNotFoundError):
+            return 0
+        except OSError as error:
+            raise StorageUnavailable(self.url, str(error)) from error
+        return size
+
     def externalise(self, record: ResponseRecord) -> ResponseRecord:
         """The record with its inline evidence stored and replaced by ``sha256:`` references.
 

@@ -57,10 +57,16 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobRunner:
-    """All jobs of the service."""
+    """All jobs of the service; ``more`` are those that need other stages than the rest."""
 
     def __init__(
-        self, settings: Settings, reader: Reader, database: Database, clock: Clock, stalls: Callable[[], Sequence[Stall]] = list
+        self,
+        settings: Settings,
+        reader: Reader,
+        database: Database,
+        clock: Clock,
+        stalls: Callable[[], Sequence[Stall]] = list,
+        more: Sequence[Job] = (),
     ) -> None:
         self._clock = clock
         self._runs = JobRuns(database)
@@ -75,6 +81,7 @@ class JobRunner:
             DeadLetterJob(self._watch, settings.latency_interval_s, database),
             StallJob(self._watch, settings.latency_interval_s, stalls),
             ReviewFillJob(self._watch, settings, database),
+            *more,
         ]
         self._jobs = {job.name: job for job in jobs}
         self._locks = {name: threading.Lock() for name in self._jobs}

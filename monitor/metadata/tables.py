@@ -284,3 +284,27 @@ class ProjectUsage(Table):
     day: Mapped[str] = mapped_column(String(10), primary_key=True)
     responses: Mapped[int] = mapped_column(BigInteger)
     evidence_bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class Erasure(Table):
+    """Responses to be deleted on request. ``state``: running, sweeping (deleted once, looked over again later), done.
+
+    ``selector`` names them while there is something to do; a finished row keeps a hash of it. ``blobs`` and ``response_ids``
+    are what a killed run had found and not finished with.
+    """
+
+    __tablename__ = "erasures"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    project_id: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    selector: Mapped[dict[str, Any]]
+    spooled_to: Mapped[int] = mapped_column(BigInteger)
+    blobs: Mapped[dict[str, Any]]
+    response_ids: Mapped[dict[str, Any]]
+    counts: Mapped[dict[str, Any]]
+    requested_by: Mapped[str] = mapped_column(String(256))
+    requested_at: Mapped[datetime]
+    sweep_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    # Serves the job that goes on with what is not done.
+    __table_args__ = (Index("ix_erasures_project_state", "project_id", "state"),)

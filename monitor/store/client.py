@@ -114,6 +114,12 @@ class Store:
         with self._client(operation) as client:
             client.command(statement)
 
+    def delete(self, table: str, condition: str, parameters: Mapping[str, Any]) -> None:
+        """Delete the rows that meet a fixed condition with typed parameters; returns when they are gone from every part."""
+        statement = f"ALTER TABLE {table} DELETE WHERE {condition} SETTINGS mutations_sync = 2"  # noqa: S608 - both are fixed texts
+        with self._client(f"delete from {table}") as client:
+            client.command(statement, parameters=dict(parameters))
+
     def sqlalchemy_engine(self) -> Engine:
         """A SQLAlchemy engine on the same database, for Alembic."""
         connect = {**self._connect, "database": self.database}
