@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 projects = typer.Typer(help="List projects and set what each may send.", no_args_is_help=True)
 app.add_typer(projects, name="projects")
+chain = typer.Typer(help="The chain of evidence of one response: write it, verify it.", no_args_is_help=True)
+app.add_typer(chain, name="chain")
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 
@@ -264,6 +266,50 @@ def _keys(data: Path | None) -> Iterator[ApiKeys]:
 
     with _metadata(data) as database:
         yield ApiKeys(database)
+
+
+@chain.command("export")
+def export_chain(
+    response: Annotated[str, typer.Argument(help="Id of the response.")],
+    url: Annotated[str | None, typer.Option("--url", help="Address of the sidecar.", show_default="http://127.0.0.1:4318")] = None,
+    key: Annotated[str, typer.Option("--key", envvar="GROUNDWATCH_API_KEY", help="API key of an operator; none on loopback.")] = "",
+    data: Data = None,
+) -> None:
+    """Print what a response's verdicts rest on, with hashes and a digest over all of it. A sidecar has to run."""
+    import httpx
+
+    address = (url or f"http://127.0.0.1:{_settings(data).port}").rstrip("/")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        reply = httpx.get(f"{address}/v1/responses/{response}/chain", headers=headers, timeout=60)
+    except httpx.TransportError as error:
+        print(f"groundwatch: no sidecar answers on {address} ({error}). Start it, or name it with --url", file=sys.stderr)
+        raise typer.Exit(2) from None
+    print(reply.text, file=sys.stdout if reply.is_success else sys.stderr)
+    raise typer.Exit(0 if reply.is_success else 2)
+
+
+@chain.command("verify")
+def verify_chain(
+    file: Annotated[Path, typer.Argument(help="A file of `groundwatch chain export`.", exists=True, dir_okay=False)],
+    evidence: Annotated[
+        Path | None, typer.Option("--evidence", help="Folder with the sources, under any names.", exists=True, file_okay=False)
+    ] = None,
+    again: Annotated[bool, typer.Option("--replay", help="Judge again and compare the verdicts; needs --evidence.")] = False,
+    data: Data = None,
+) -> None:
+    """Recompute every hash. Exit code: 0 nothing is wrong, 1 something is, 2 the file is no chain."""
+    from monitor.chain.verification import read_chain, replay, verify
+
+    if again and evidence is None:
+        raise typer.BadParameter("name the folder with the sources as --evidence", param_hint="--replay")
+    document = read_chain(file)
+    steps = verify(document, evidence)
+    if again and evidence is not None:
+        steps += replay(document, evidence, _settings(data))
+    for step in steps:
+        print(f"{step.state:<8} {step.what}{': ' if step.detail else ''}{step.detail}")
+    raise typer.Exit(1 if any(step.state == "bad" for step in steps) else 0)
 
 
 @keys.command("create")

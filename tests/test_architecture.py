@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "monitor.alerts",
         "monitor.review",
     ),
-    ("monitor.jobs", "monitor.evaluate", "monitor.check", "monitor.checks", "monitor.otlp", "monitor.replay"),
+    ("monitor.jobs", "monitor.evaluate", "monitor.check", "monitor.chain", "monitor.checks", "monitor.otlp", "monitor.replay"),
     ("monitor.api",),
     (
         "monitor.app",

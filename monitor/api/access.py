@@ -58,6 +58,7 @@ REQUIRED: dict[tuple[str, str], Role | None] = {
     ("POST", "/v1/review/{item_id}/skip"): "reviewer",
     ("POST", "/v1/review/{item_id}/undo"): "reviewer",
     ("POST", "/v1/responses/{response_id}/review"): "reviewer",
+    ("GET", "/v1/responses/{response_id}/chain"): "operator",
     ("POST", "/v1/erasures"): "admin",
     ("GET", "/v1/erasures"): "admin",
     ("GET", "/v1/erasures/{erasure_id}"): "admin",

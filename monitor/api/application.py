@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import monitor
 from monitor.api import (
     alerts,
+    chain,
     checks,
     erasures,
     evidence,
@@ -54,6 +55,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     alerts.router,
     review.router,
     erasures.router,
+    chain.router,
 )
 _SECURITY = {"apiKey": {"type": "http", "scheme": "bearer", "description": "Not needed on loopback."}}
 

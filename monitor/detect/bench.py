@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 import msgspec
 
-from detectors.calibration import CalibrationInvalid
+from detectors.calibration import FOLDER, Calibration, CalibrationInvalid
 from detectors.calibration.recalibration import Recalibration
 from detectors.catalogue import Entry
 from detectors.contract import Case, Detector, DetectorOptions, DetectorUnavailable, Finding, Outcome, not_checked
@@ -62,6 +62,19 @@ def version_of(name: str, catalogue: str = CATALOGUE_MODULE) -> str:
         return catalogue_of(catalogue).create(name, DetectorOptions()).version
     except DetectorUnavailable as error:
         raise SettingsInvalid("GROUNDWATCH_DETECTORS", name, error.missing, error.remedy) from error
+
+
+def calibration_of(name: str, risk: str, own: Path) -> dict[str, str | float | None]:
+    """The calibration of a detector as in force here: thresholds for that risk, hash of the shipped file and of the team's own.
+
+    Values are None where there is none: some detectors are rules, and a team need not have fitted any.
+    """
+    hashes = [
+        hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        for path in (FOLDER / f"{name}.json", own / f"{name}.json")
+    ]
+    threshold = Calibration.load(name).threshold_for(risk) if hashes[0] is not None else None
+    return {"threshold": threshold, "shipped_sha256": hashes[0], "own_sha256": hashes[1]}
 
 
 def source_digest(config: WorkerConfig) -> str:
