@@ -53,6 +53,7 @@ from monitor.store.reading import Reader
 from monitor.store.writer import Writer
 from monitor.telemetry import Metrics, Reading
 from monitor.tracing import configure_tracing, end_tracing
+from monitor.views import Views
 
 # How long the spool may take to empty at the end; what is left is drained at the next start.
 FLUSH_LIMIT_S = 5.0
@@ -128,6 +129,10 @@ class Service:
         closing.callback(span_spool.close)
         traces = Traces(span_spool, ingest, settings.trace_wait_s, cast(OnDeadLetter, letters.add))
         drain = Drain(spool, writer, clock, cast(OnDeadLetter, letters.add))
+        views = Views(database, clock) if settings.audit_views else None
+        if views is not None:
+            views.start()
+            closing.callback(views.stop)
         erasure = Erasure(settings, store, spool, evidence, database, clock)
         jobs = JobRunner(settings, reader, database, clock, lambda: _stalls(drain, driver), [ErasureJob(erasure)])
         drain.start()
@@ -167,6 +172,7 @@ class Service:
             renderer=renderer,
             started_at=started_at,
             erasure=erasure,
+            views=views,
             not_ready=lambda: _not_ready(store),
         )
 

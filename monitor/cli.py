@@ -36,6 +36,8 @@ projects = typer.Typer(help="List projects and set what each may send.", no_args
 app.add_typer(projects, name="projects")
 chain = typer.Typer(help="The chain of evidence of one response: write it, verify it.", no_args_is_help=True)
 app.add_typer(chain, name="chain")
+audit = typer.Typer(help="The audit log.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 
@@ -266,6 +268,25 @@ def _keys(data: Path | None) -> Iterator[ApiKeys]:
 
     with _metadata(data) as database:
         yield ApiKeys(database)
+
+
+@audit.command("verify")
+def verify_audit(
+    project: Annotated[str, typer.Option("--project", help="Project whose log is read.")] = "default",
+    head: Annotated[str | None, typer.Option("--head", help="A digest noted earlier; the log must still have its entry.")] = None,
+    data: Data = None,
+) -> None:
+    """Compute the digests of all entries again. Exit code 1 where one is not what it was."""
+    from monitor.metadata.audit import AuditLog
+
+    with _metadata(data) as database:
+        report = AuditLog(database).verify(project, head)
+    if report.broken_at is not None:
+        print(f"Entry {report.broken_at} is not what was written, or does not follow the one before it.")
+    if not report.has_head:
+        print(f"No entry has the digest {head}: entries were removed.")
+    print(f"{report.entries} entries, {report.unchained} from before digests were kept; head {report.head or 'none'}.")
+    raise typer.Exit(0 if report.broken_at is None and report.has_head else 1)
 
 
 @chain.command("export")

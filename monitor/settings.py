@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     retention_days: int = Field(365, ge=1, description="Age at which responses and findings leave the store.")
     future_tolerance_s: int = Field(3600, ge=0, description="How far ahead of the clock a response's time may be.")
     evidence_prefixes: tuple[str, ...] = Field((), description="Prefixes of s3:, gs:, https: references that may be fetched.")
+    audit_views: bool = Field(False, description="Note in the audit log who opened which response and evidence, once a day each.")
     redact: tuple[str, ...] = Field((), description="Personal data masked in all text before anything is written; empty = nothing.")
 
     # Detecting

@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "monitor.ingest",
         "monitor.drain",
         "monitor.erasure",
+        "monitor.views",
         "monitor.detect",
         "monitor.alerts",
         "monitor.review",

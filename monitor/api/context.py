@@ -26,6 +26,7 @@ from monitor.spool import Spool
 from monitor.store.client import Store
 from monitor.store.reading import Reader
 from monitor.telemetry import Metrics
+from monitor.views import Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Context:
     leader: bool = True
     # None where another process owns the data.
     erasure: Erasure | None = None
+    # None unless `audit_views` is set.
+    views: Views | None = None
     # Empty = ready; otherwise what is still missing, in words for the operator.
     not_ready: Callable[[], list[str]] = field(default=list)
 

@@ -126,6 +126,8 @@ def get_evidence(
     """The bytes as stored (ranges are served), a WebP thumbnail (``width``), or a page as PNG (``page``)."""
     _check_hash(sha256)
     path = running.evidence.of(who.project).local_path(sha256)
+    if running.views is not None:
+        running.views.note(who.project, who.actor("local"), f"evidence:{sha256}")
     tag = f'"{sha256[:32]}-{width or 0}-{page or 0}"'
     headers = {**_SAFE, "ETag": tag}
     if tag in request.headers.get("if-none-match", ""):

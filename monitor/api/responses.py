@@ -58,6 +58,8 @@ def get_response(response_id: str, running: Running, who: Who) -> ResponseDetail
     stored = running.reader.response(who.project, response_id)
     if stored is None:
         raise NotFound("response", response_id)
+    if running.views is not None:
+        running.views.note(who.project, who.actor("local"), f"response:{response_id}")
     record = stored.record
     queue = ReviewQueue(running.settings, running.database, running.clock)
     item = queue.of_response(who.project, response_id)

@@ -187,7 +187,7 @@ class ReviewVerdict(Table):
 
 
 class AuditEntry(Table):
-    """Who did what to what. Rows are only ever added."""
+    """Who did what to what. Rows are only ever added; ``digest`` covers the row and the project's row before it."""
 
     __tablename__ = "audit_entries"
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
@@ -197,6 +197,9 @@ class AuditEntry(Table):
     action: Mapped[str] = mapped_column(String(64))
     subject: Mapped[str] = mapped_column(String(256))
     facts: Mapped[dict[str, Any]]
+    digest: Mapped[str | None] = mapped_column(String(64))
+    # Serves the look whether somebody's view of something is noted already.
+    __table_args__ = (Index("ix_audit_entries_project_subject", "project_id", "subject"),)
 
 
 class DetectionCursor(Table):
