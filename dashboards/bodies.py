@@ -83,6 +83,7 @@ class EvidenceView(_Body, frozen=True):
     sha256: str | None
     url: str | None
     text: str | None = None
+    deleted_at: datetime | None = None
     metadata: dict[str, Any] = {}
     quality: EvidenceQualityView | None = None
 

@@ -90,6 +90,8 @@ def show(item: EvidenceView, places: Sequence[Place], blind: bool = False) -> No
     try:
         if item.text is not None:
             _text(item, here, blind)
+        elif item.deleted_at is not None:
+            frame.say(f"Deleted by retention on {item.deleted_at:%Y-%m-%d}", "What was found in it stays; the file itself is gone.", "info")
         elif item.url is None:
             frame.say(
                 "The bytes of this evidence are not stored", "Upload them with PUT /v1/evidence/{sha256}; detectors need them too.", "warn"

@@ -36,6 +36,7 @@ from monitor.errors import GroundwatchError, StoreUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.ingest import Ingest
 from monitor.jobs.erasure import ErasureJob
+from monitor.jobs.evidence_retention import EvidenceRetentionJob
 from monitor.jobs.runner import JobRunner
 from monitor.jobs.stalls import Stall
 from monitor.leader import Leadership
@@ -46,6 +47,7 @@ from monitor.metadata.letters import DeadLetters
 from monitor.migrate import migrate
 from monitor.otlp.traces import Traces
 from monitor.records import DEFAULT_PROJECT
+from monitor.retention import EvidenceRetention
 from monitor.settings import Settings
 from monitor.spool import Spool
 from monitor.store.client import Store
@@ -134,7 +136,10 @@ class Service:
             views.start()
             closing.callback(views.stop)
         erasure = Erasure(settings, store, spool, evidence, database, clock)
-        jobs = JobRunner(settings, reader, database, clock, lambda: _stalls(drain, driver), [ErasureJob(erasure)])
+        retention = EvidenceRetention(settings, store, spool, evidence, database, clock)
+        jobs = JobRunner(
+            settings, reader, database, clock, lambda: _stalls(drain, driver), [ErasureJob(erasure), EvidenceRetentionJob(retention)]
+        )
         drain.start()
         closing.callback(drain.stop)
         closing.callback(_flush, spool)

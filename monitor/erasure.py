@@ -102,7 +102,11 @@ class Erasure:
 
     def _delete_blobs(self, project: str, blobs: Collection[str]) -> dict[str, int]:
         """Delete what nothing else needs; a blob that a younger response shares stays."""
-        used = self._eraser.referred_to(project, sorted(blobs)) | self._rows.referring(project, blobs) | self._waiting_for(project, blobs)
+        used = (
+            self._eraser.referred_to(project, sorted(blobs))
+            | self._rows.referring(project, blobs)
+            | waiting_for(self._spool, project, blobs)
+        )
         store = self._evidence.of(project)
         copies = BlobCache(self._settings.cache_dir / "evidence", 0)
         sizes = []
@@ -110,16 +114,6 @@ class Erasure:
             sizes.append(store.delete(sha256))
             copies.remove(sha256)
         return {"blobs": sum(size > 0 for size in sizes), "blob_bytes": sum(sizes)}
-
-    def _waiting_for(self, project: str, blobs: Collection[str]) -> set[str]:
-        found: set[str] = set()
-        after = 0
-        while blobs and (page := self._spool.after(after, _PAGE)):
-            after = page[-1].sequence
-            for item in page:
-                if item.project == project:
-                    found.update({_hash_of(piece) for piece in decode_record(item.raw).evidence} & set(blobs))
-        return found
 
     def _forget_verdicts(self) -> None:
         """Verdicts quote evidence under hashes that nobody can resolve: all are forgotten, and found again when needed."""
@@ -136,6 +130,18 @@ class StorageBusy(GroundwatchError):
 
     def __init__(self, cause: sqlite3.Error) -> None:
         super().__init__(f"the verdict cache cannot be emptied now: {cause}")
+
+
+def waiting_for(spool: Spool, project: str, blobs: Collection[str]) -> set[str]:
+    """Which of these blobs a record in the spool names."""
+    found: set[str] = set()
+    after = 0
+    while blobs and (page := spool.after(after, _PAGE)):
+        after = page[-1].sequence
+        for item in page:
+            if item.project == project:
+                found.update({_hash_of(piece) for piece in decode_record(item.raw).evidence} & set(blobs))
+    return found
 
 
 def _hash_of(piece: Evidence) -> str:

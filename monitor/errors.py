@@ -10,6 +10,7 @@ GroundwatchError
 ├── EvidenceRefused        a blob or a reference may not be used → 4xx naming why
 │   └── EvidenceAltered    its bytes are not those the record names by hash
 ├── EvidenceMissing        no blob under that sha256
+│   └── EvidenceDeleted    there was one, and it was deleted on purpose
 ├── NotFound               no such response, alert, review item …
 ├── Conflict               the thing is in another state than the request needs
 ├── SettingsInvalid        a setting cannot be used: the start stops and names it
@@ -24,6 +25,7 @@ Constructors take facts and build the message. ``permanent`` says whether doing 
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 
@@ -120,6 +122,16 @@ class EvidenceMissing(GroundwatchError):
     def __init__(self, sha256: str) -> None:
         self.sha256 = sha256
         super().__init__(f"no evidence is stored under sha256:{sha256}; upload it with PUT /v1/evidence/{sha256}")
+
+
+class EvidenceDeleted(EvidenceMissing):
+    """The blob was deleted on purpose; ``reason`` is what deleted it."""
+
+    def __init__(self, sha256: str, reason: str, at: datetime) -> None:
+        self.reason = reason
+        self.at = at
+        super().__init__(sha256)
+        self.args = (f"the evidence sha256:{sha256} was deleted by {reason} on {at:%Y-%m-%d}; upload it again to look at it",)
 
 
 class NotFound(GroundwatchError):

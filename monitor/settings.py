@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     retention_days: int = Field(365, ge=1, description="Age at which responses and findings leave the store.")
     future_tolerance_s: int = Field(3600, ge=0, description="How far ahead of the clock a response's time may be.")
     evidence_prefixes: tuple[str, ...] = Field((), description="Prefixes of s3:, gs:, https: references that may be fetched.")
+    evidence_retention_days_image: int = Field(0, ge=0, description="Days after their last use at which pictures are deleted; 0 = kept.")
+    evidence_retention_days_audio: int = Field(0, ge=0, description="The same for recordings, and so the voices in them.")
+    evidence_retention_days_video: int = Field(0, ge=0, description="The same for films.")
+    evidence_retention_days_document: int = Field(0, ge=0, description="The same for PDFs and every other kind of file.")
+    evidence_retention_days_text: int = Field(0, ge=0, description="The same for texts over 4 KB; shorter ones lie in their record.")
     audit_views: bool = Field(False, description="Note in the audit log who opened which response and evidence, once a day each.")
     redact: tuple[str, ...] = Field((), description="Personal data masked in all text before anything is written; empty = nothing.")
 
@@ -121,6 +126,11 @@ class Settings(BaseSettings):
     own_traces_url: str = Field("", description="OTLP/HTTP address for groundwatch's own spans (…/v1/traces); empty = none.")
     webhook_url: str = Field("", description="Where alerts are posted (Alertmanager webhook version 4); empty = nowhere.")
     dashboard_url: str = Field("", description="Public address of the dashboard for links in alerts; empty = loopback.")
+
+    @property
+    def evidence_retention_days(self) -> dict[str, int]:
+        """Class of evidence → days after the last use of a blob at which it is deleted, 0 = never."""
+        return {name: getattr(self, f"evidence_retention_days_{name}") for name in ("image", "audio", "video", "document", "text")}
 
     @property
     def spool_path(self) -> Path:

@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "monitor.ingest",
         "monitor.drain",
         "monitor.erasure",
+        "monitor.retention",
         "monitor.views",
         "monitor.detect",
         "monitor.alerts",

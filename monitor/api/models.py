@@ -144,6 +144,7 @@ class EvidenceView(Body):
     sha256: str | None
     url: str | None
     text: str | None = Field(None, description="Text evidence up to 100,000 code points.")
+    deleted_at: datetime | None = Field(None, description="When the bytes were deleted by the retention of their class.")
     metadata: dict[str, Any] = {}
     quality: EvidenceQualityView | None = None
 

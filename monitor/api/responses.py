@@ -161,6 +161,7 @@ def _evidence(store: EvidenceStore, evidence: Evidence, quality: EvidenceQuality
     if evidence.uri is not None and evidence.uri.startswith("sha256:"):
         sha256 = evidence.uri.removeprefix("sha256:")
     stored = sha256 is not None and store.exists(sha256)
+    gone = None if stored or sha256 is None else store.deleted(sha256)
     return EvidenceView(
         id=evidence.id,
         media_type=evidence.media_type,
@@ -170,6 +171,7 @@ def _evidence(store: EvidenceStore, evidence: Evidence, quality: EvidenceQuality
         sha256=sha256,
         url=f"/v1/evidence/{sha256}" if stored else None,
         text=_text(store, evidence, sha256 if stored else None),
+        deleted_at=None if gone is None else gone[1],
         metadata=evidence.metadata,
         quality=None if quality is None else _quality(quality),
     )

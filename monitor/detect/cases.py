@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from detectors.contract import Case, Claim, EvidenceFile, MissingEvidence, Place
 from monitor import records
-from monitor.errors import EvidenceAltered, EvidenceMissing, EvidenceRefused
+from monitor.errors import EvidenceAltered, EvidenceDeleted, EvidenceMissing, EvidenceRefused
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader, media_type_in
 from monitor.records import DEFAULT_PROJECT, ResponseRecord, encode_response
 
@@ -136,6 +136,8 @@ class CaseBuilder:
         for position, piece in enumerate(record.evidence):
             try:
                 files.append(self._locate(piece, folder, project))
+            except EvidenceDeleted as error:
+                missing.append(_missing(piece, position, f"was deleted by {error.reason} on {error.at:%Y-%m-%d}"))
             except EvidenceMissing as error:
                 missing.append(_missing(piece, position, f"is not stored (sha256:{error.sha256[:12]}…)"))
             except EvidenceRefused as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import quote
@@ -12,13 +13,15 @@ import fsspec.core
 import msgspec
 from fsspec.implementations.local import LocalFileSystem
 
-from monitor.errors import EvidenceMissing, EvidenceRefused, RecordInvalid, SettingsInvalid, StorageUnavailable
+from monitor.errors import EvidenceDeleted, EvidenceMissing, EvidenceRefused, RecordInvalid, SettingsInvalid, StorageUnavailable
 from monitor.evidence.blobs import INCOMING, BlobCache, Incoming, blob_name, sweep_incoming
 from monitor.records import DEFAULT_PROJECT, Evidence, ResponseRecord
 
 # Text this short stays in the record: a blob a line would cost more than it saves.
 INLINE_TEXT_BYTES = 4096
 _CHUNK = 1 << 20
+# Beside where a deleted blob lay.
+_MARK = ".deleted"
 # How much local copies of remote blobs may take: twenty of the largest allowed.
 _CACHED_BLOBS = 20
 
@@ -116,6 +119,23 @@ class EvidenceStore:
     def _key(self, sha256: str) -> str:
         return f"{self._root.rstrip('/')}/{blob_name(sha256)}"
 
+    def deleted(self, sha256: str) -> tuple[str, datetime] | None:
+        """Why and when a blob was deleted that is not stored any more; None where nothing says so. Raises StorageUnavailable."""
+        if self.exists(sha256):
+            return None
+        try:
+            with self._files.open(self._key(sha256) + _MARK, "r") as mark:
+                reason, _, at = mark.read().partition(" ")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageUnavailable(self.url, str(error)) from error
+        return reason, datetime.fromisoformat(at)
+
+    def _missing(self, sha256: str) -> EvidenceMissing:
+        gone = self.deleted(sha256)
+        return EvidenceMissing(sha256) if gone is None else EvidenceDeleted(sha256, *gone)
+
     def exists(self, sha256: str) -> bool:
         """Whether a blob is stored under this hash."""
         if self._folder is not None:
@@ -135,7 +155,7 @@ class EvidenceStore:
         if self._folder is not None:
             path = self._folder / blob_name(sha256)
             if not path.is_file():
-                raise EvidenceMissing(sha256)
+                raise self._missing(sha256)
             return path
         return self._cache.get(sha256) or self._download(sha256)
 
@@ -146,7 +166,7 @@ class EvidenceStore:
                     for chunk in _chunks(stream):
                         incoming.write(chunk)
             except FileNotFoundError:
-                raise EvidenceMissing(sha256) from None
+                raise self._missing(sha256) from None
             except OSError as error:
                 raise StorageUnavailable(self.url, str(error)) from error
             if incoming.sha256 != sha256:
@@ -168,10 +188,17 @@ class EvidenceStore:
         except OSError as error:
             raise StorageUnavailable(self.url, str(error)) from error
 
-    def delete(self, sha256: str) -> int:
-        """Remove a blob and its local copy; its size, or 0 where it was not stored. Raises EvidenceRefused, StorageUnavailable."""
+    def delete(self, sha256: str, reason: str | None = None, now: datetime | None = None) -> int:
+        """Remove a blob and its local copy; its size, or 0 where it was not stored.
+
+        With a ``reason`` a mark stays in its place that says why and when. Raises EvidenceRefused, StorageUnavailable.
+        """
         self._cache.remove(sha256)
         try:
+            if reason is not None and now is not None and self.exists(sha256):
+                # Before the blob goes: a kill in between leaves a blob that is deleted the next time.
+                with self._files.open(self._key(sha256) + _MARK, "w") as mark:
+                    mark.write(f"{reason} {now.isoformat()}")
             size = self.size(sha256)
             if self._folder is not None:
                 (self._folder / blob_name(sha256)).unlink(missing_ok=True)

@@ -59,7 +59,28 @@ FROM (SELECT record FROM records WHERE project = {project:String} AND multiSearc
 ARRAY JOIN {hashes:Array(String)} AS hash
 WHERE position(record, hash) > 0""",
 )
-QUERIES: tuple[Query, ...] = (OF_COHORT, OF_SESSION, PRESENT, EVIDENCE_OF, REFERRED_TO)
+# Hashes of younger uses are compared by 64 bits: two that collide keep a blob, they never lose one.
+LAST_USED = query(
+    "last_used",
+    "Blobs of one class of evidence that were named in a window and by nothing after it, for the retention of evidence.",
+    """SELECT DISTINCT sha256
+FROM (
+  SELECT JSONExtractString(piece, 'uri') AS uri, substring(uri, 8) AS sha256, lower(JSONExtractString(piece, 'media_type')) AS kind
+  FROM (
+    SELECT arrayJoin(JSONExtractArrayRaw(record, 'evidence')) AS piece FROM records
+    WHERE project = {project:String} AND time >= {since:DateTime64(3, 'UTC')} AND time < {until:DateTime64(3, 'UTC')}
+  )
+  WHERE startsWith(uri, 'sha256:')
+    AND multiIf(startsWith(kind, 'image/'), 'image', startsWith(kind, 'audio/'), 'audio', startsWith(kind, 'video/'), 'video',
+      match(kind, '^text/|^application/(json|xml)|[+](json|xml)'), 'text', 'document') = {class:String}
+)
+WHERE sipHash64(sha256) NOT IN (
+  SELECT sipHash64(arrayJoin(extractAll(record, 'sha256:([0-9a-f]{64})'))) FROM records
+  WHERE project = {project:String} AND time >= {until:DateTime64(3, 'UTC')}
+)
+ORDER BY sha256""",
+)
+QUERIES: tuple[Query, ...] = (OF_COHORT, OF_SESSION, PRESENT, EVIDENCE_OF, REFERRED_TO, LAST_USED)
 # Table → the column that holds the response's id.
 TABLES = {"outcomes": "response_id", "evidence_quality": "response_id", "responses": "id", "records": "id"}
 _evidence = msgspec.json.Decoder(list[Evidence])
@@ -101,6 +122,11 @@ class Eraser:
             parameters = {"project": project, "hashes": list(hashes[start : start + _HASHES])}
             found.update(one for (one,) in self._store.rows(REFERRED_TO, parameters))
         return found
+
+    def last_used_before(self, project: str, kind: str, since: datetime, until: datetime) -> set[str]:
+        """Hashes of blobs of a class (image, audio, video, document, text) that were last named in a window."""
+        parameters = {"project": project, "class": kind, "since": stamp(since), "until": stamp(until)}
+        return {sha256 for (sha256,) in self._store.rows(LAST_USED, parameters)}
 
     def delete(self, project: str, ids: Collection[str]) -> None:
         """Delete everything about these responses; records last, by which they are found. Doing it again changes nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from datetime import UTC, datetime
 
 import pytest
 from fastapi import FastAPI
@@ -271,6 +272,18 @@ def test_lost_evidence_leaves_the_rest_of_the_page(fake: FastAPI, opened: Opener
     details[index] = details[index].model_copy(update={"evidence": [lost]})
     text = text_of(opened("response", id=wanted))
     assert "Evidence missing" in text
+    assert "not borne out" in text
+
+
+def test_evidence_that_retention_deleted_is_said_so_and_not_called_missing(fake: FastAPI, opened: Opener) -> None:
+    details = fake.state.desk.details
+    wanted = first_id(fake, "image-qa")
+    index = next(index for index, detail in enumerate(details) if detail.row.id == wanted)
+    gone = details[index].evidence[0].model_copy(update={"url": None, "deleted_at": datetime(2026, 3, 2, tzinfo=UTC)})
+    details[index] = details[index].model_copy(update={"evidence": [gone]})
+    text = text_of(opened("response", id=wanted))
+    assert "Deleted by retention on 2026-03-02" in text
+    assert "not stored" not in text
     assert "not borne out" in text
 
 
