@@ -73,7 +73,10 @@ def _text(part: Mapping[str, Any]) -> str | None:
     value = next((part[key] for key in ("text", "content", "response", "result", "transcript") if part.get(key) is not None), None)
     if value is None or isinstance(value, str):
         return value
-    return msgspec.json.encode(value).decode()
+    try:
+        return msgspec.json.encode(value).decode()
+    except (RecursionError, UnicodeEncodeError):
+        return None  # nested without end, or no text: nothing that was said
 
 
 def _media(part: Mapping[str, Any]) -> Media | None:

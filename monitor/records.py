@@ -9,7 +9,6 @@ text spans are ``[start, end)`` in Unicode code points, pages count from 1.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -32,6 +31,8 @@ DEFAULT_PROJECT = "default"
 MAX_COHORT_KEYS = 32
 # Stands for every code point of personal data that was taken out of a text.
 MASK = "█"
+# Free-form values nested deeper than this would exhaust the stack of whoever writes or shows them later.
+MAX_DEPTH = 64
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*(;.*)?", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _URI_SCHEMES = ("file:", "sha256:", "s3:", "gs:", "https:")
@@ -104,7 +105,7 @@ class Evidence(_Record, frozen=True):
             return self.content.encode()
         try:
             return base64.b64decode(self.content, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # binascii.Error, or a character that is not ASCII
             raise RecordInvalid("content", f"is not base64 ({error})", f"Encode {self.media_type} content as base64") from error
 
 
@@ -277,8 +278,10 @@ def check_response(record: ResponseRecord) -> None:
     """Rules between fields that types cannot say. Raises RecordInvalid."""
     if len(record.cohort) > MAX_COHORT_KEYS:
         raise RecordInvalid("cohort", f"has {len(record.cohort)} keys", f"Send at most {MAX_COHORT_KEYS}; put the rest under `attributes`")
+    _check_depth("attributes", record.attributes)
     ids: set[str] = set()
     for index, evidence in enumerate(record.evidence):
+        _check_depth(f"evidence[{index}].metadata", evidence.metadata)
         _check_evidence(f"evidence[{index}]", evidence)
         if evidence.id in ids:
             raise RecordInvalid(f"evidence[{index}].id", f"{evidence.id!r} is used twice", "Give every piece of evidence its own id")
@@ -292,6 +295,15 @@ def check_response(record: ResponseRecord) -> None:
         _check_span(f"labels[{index}].span", label.span, length)
         if label.citation is not None:
             _check_citation(f"labels[{index}].citation", label.citation)
+
+
+def _check_depth(field: str, value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [inner for node in level if isinstance(node, dict | list) for inner in (node.values() if isinstance(node, dict) else node)]
+        if not level:
+            return
+    raise RecordInvalid(field, f"is nested deeper than {MAX_DEPTH} levels", "Flatten it, or send the inner part as text")
 
 
 def _check_evidence(field: str, evidence: Evidence) -> None:

@@ -6,24 +6,30 @@ from the defaults here. A value that cannot be used stops the start and names th
 
 from __future__ import annotations
 
+import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from monitor.errors import SettingsInvalid
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CONFIG_FILE = "groundwatch.toml"
+# Values that an error must not repeat.
+_SECRET = ("oidc_client_secret", "clickhouse_url", "metadata_url", "evidence_url", "webhook_url")
+_SHAPES = {tuple: 'a JSON list such as ["a", "b"]', dict: 'a JSON map such as {"a": "b"}', bool: "true or false"}
+_SEE = "See the settings table in README.md"
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(BaseSettings):
     """One frozen object handed to every stage."""
 
-    model_config = SettingsConfigDict(env_prefix="GROUNDWATCH_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="GROUNDWATCH_", extra="forbid", frozen=True, allow_inf_nan=False)
 
     # Where things are
     data: Path = Field(Path("groundwatch-data"), description="Folder of the spool, the embedded store, metadata and evidence.")
@@ -187,26 +193,53 @@ def load_settings(**overrides: Any) -> Settings:
     """Settings from command line, environment and ``groundwatch.toml``, in that order of precedence.
 
     Raises:
-        SettingsInvalid: a value cannot be used, or the file names a setting that does not exist.
+        SettingsInvalid: a value cannot be used, or the file cannot be read or names a setting that does not exist.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         first = Settings(**given)
-        path = first.data / CONFIG_FILE
-        if not path.is_file():
-            return _absolute(first)
-        from_file = tomllib.loads(path.read_text(encoding="utf-8"))
+        from_file = _read_file(first.data)
         # What was set by command line or environment wins over the file.
-        merged = {**from_file, **{name: getattr(first, name) for name in first.model_fields_set}}
-        return _absolute(Settings(**merged))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsInvalid(CONFIG_FILE, str(path), f"is not TOML ({error})", "Correct the file") from error
+        settings = Settings(**{**from_file, **{name: getattr(first, name) for name in first.model_fields_set}}) if from_file else first
+    except SettingsError as error:
+        # A list or map in the environment that is not JSON. The library names the field in its message alone.
+        name = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "?")
+        raise _invalid(name, os.environ.get(_variable(name)), "is not JSON") from error
     except ValidationError as error:
         detail = error.errors()[0]
-        name = ".".join(str(part) for part in detail["loc"])
-        variable = f"GROUNDWATCH_{name.upper()}"
-        raise SettingsInvalid(variable, detail.get("input"), detail["msg"], "See the settings table in README.md") from error
+        name, *place = (str(part) for part in detail["loc"])
+        where = f"{'.'.join(place)}: " if place else ""
+        raise _invalid(name, detail.get("input"), where + detail["msg"]) from error
+    return settings.model_copy(update={"data": _absolute(settings.data)})
 
 
-def _absolute(settings: Settings) -> Settings:
-    return settings.model_copy(update={"data": settings.data.expanduser().resolve()})
+def _read_file(data: Path) -> dict[str, Any]:
+    """What ``groundwatch.toml`` in the data folder says; nothing where there is none."""
+    path = _absolute(data) / CONFIG_FILE
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingsInvalid(CONFIG_FILE, str(path), f"is not TOML ({error})", "Correct the file") from error
+    except OSError as error:
+        raise SettingsInvalid(CONFIG_FILE, str(path), f"cannot be read ({error.strerror})", "Let the service's user read it") from error
+
+
+def _absolute(data: Path) -> Path:
+    try:
+        return data.expanduser().resolve()
+    except (RuntimeError, OSError, ValueError) as error:  # an unknown ~user, a loop of links, a NUL
+        raise _invalid("data", str(data), f"is no folder ({error})") from error
+
+
+def _variable(name: str) -> str:
+    return f"GROUNDWATCH_{name.upper()}"
+
+
+def _invalid(name: str, value: object, problem: str) -> SettingsInvalid:
+    field = Settings.model_fields.get(name)
+    if field is None:
+        known = get_close_matches(name.lower(), Settings.model_fields, n=1)
+        return SettingsInvalid(_variable(name), value, "is no setting", f"Did you mean {known[0]}?" if known else _SEE)
+    kind: Any = get_origin(field.annotation) or field.annotation
+    shape = _SHAPES.get(kind)
+    return SettingsInvalid(_variable(name), "***" if name in _SECRET else value, problem, f"Send {shape}. {_SEE}" if shape else _SEE)

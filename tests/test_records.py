@@ -20,6 +20,13 @@ def parse(**changes: Any) -> Any:
     return parse_response(json.dumps({**MINIMAL, **changes}))
 
 
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {"x": 1}
+    for _ in range(levels - 1):
+        value = {"x": value}
+    return value
+
+
 def test_the_four_required_fields_are_enough() -> None:
     record = parse()
     assert (record.id, record.risk, record.evidence, record.time.utcoffset().total_seconds()) == ("r-1", "assistive", (), 3600)
@@ -33,7 +40,7 @@ def test_a_record_survives_encoding_unchanged() -> None:
         ],
         stages=[{"name": "infer", "duration_ms": 12.5}],
         usage=[{"item": "input_tokens", "quantity": 10, "unit": "token"}],
-        attributes={"anything": {"at": ["all"]}},
+        attributes={"anything": {"at": ["all"]}, "deep": nested(63)},
         labels=[{"span": [2, 5], "hallucinated": True, "error": "object", "cause": "perception"}],
     )
     assert parse_response(encode_response(record)) == record
@@ -64,6 +71,9 @@ def test_spans_count_code_points_not_bytes() -> None:
         ({"evidence": [{"id": "p", "media_type": "image/png", "uri": "ftp://x"}]}, "evidence[0].uri", "scheme"),
         ({"evidence": [{"id": "p", "media_type": "image/png", "uri": "sha256:abc"}]}, "evidence[0].uri", "64 lower-case hex"),
         ({"evidence": [{"id": "p", "media_type": "image/png", "content": "no base64!"}]}, "evidence[0].content", "base64"),
+        ({"evidence": [{"id": "p", "media_type": "image/png", "content": "é"}]}, "evidence[0].content", "base64"),
+        ({"evidence": [{**PICTURE, "metadata": nested(65)}]}, "evidence[0].metadata", "deeper than 64"),
+        ({"attributes": nested(65)}, "attributes", "deeper than 64"),
         ({"evidence": [PICTURE, PICTURE]}, "evidence[1].id", "used twice"),
         ({"claims": [{"text": "x", "span": [3, 99]}]}, "claims[0].span", "does not lie in the answer"),
         ({"claims": [{"text": "x", "span": [3, 3]}]}, "claims[0].span", "start < end"),

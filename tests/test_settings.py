@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, get_origin
 
 import pytest
 
 from monitor.errors import SettingsInvalid
-from monitor.settings import CONFIG_FILE, load_settings
+from monitor.settings import CONFIG_FILE, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,76 @@ def test_a_file_that_cannot_be_used_stops_the_start_and_is_named(tmp_path: Path,
     with pytest.raises(SettingsInvalid) as refusal:
         load_settings(data=tmp_path)
     assert refusal.value.setting == named
+
+
+def unreadable(name: str) -> tuple[str, str]:
+    """What the environment and the file may hold that a setting of this type cannot be."""
+    field = Settings.model_fields[name]
+    kind = get_origin(field.annotation) or field.annotation
+    if kind in (int, float):
+        return "many", '"many"'
+    if kind is bool:
+        return "perhaps", '"perhaps"'
+    if kind in (tuple, dict):
+        return "not json", "5"
+    return ("no such choice", '"no such choice"') if kind is Literal else ("", "5")
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if unreadable(name)[0]])
+def test_every_variable_that_cannot_be_read_is_named_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"GROUNDWATCH_{name.upper()}", unreadable(name)[0])
+    with pytest.raises(SettingsInvalid, match="See the settings table") as refusal:
+        load_settings(data=tmp_path)
+    assert refusal.value.setting == f"GROUNDWATCH_{name.upper()}"
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name != "data"])
+def test_every_value_in_the_file_that_cannot_be_read_is_named_with_a_remedy(tmp_path: Path, name: str) -> None:
+    (tmp_path / CONFIG_FILE).write_text(f"{name} = {unreadable(name)[1]}\n")
+    with pytest.raises(SettingsInvalid, match="See the settings table") as refusal:
+        load_settings(data=tmp_path)
+    assert refusal.value.setting == f"GROUNDWATCH_{name.upper()}"
+
+
+@pytest.mark.parametrize("value", ["", "[", '["a", 5]', '{"a": 1}', "missing_evidence", '"missing_evidence"'])
+def test_a_list_that_is_none_shows_how_one_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("GROUNDWATCH_DETECTORS", value)
+    with pytest.raises(SettingsInvalid, match="Send a JSON list such as") as refusal:
+        load_settings(data=tmp_path)
+    assert refusal.value.setting == "GROUNDWATCH_DETECTORS"
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
+def test_a_number_is_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("GROUNDWATCH_TRACE_WAIT_S", value)
+    with pytest.raises(SettingsInvalid, match="GROUNDWATCH_TRACE_WAIT_S"):
+        load_settings(data=tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"port = [[[", b"port = 1\nport = 2\n", "port = 1".encode("utf-16")])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / CONFIG_FILE).write_bytes(content)
+    with pytest.raises(SettingsInvalid, match="is not TOML") as refusal:
+        load_settings(data=tmp_path)
+    assert refusal.value.setting == CONFIG_FILE
+
+
+def test_a_home_of_nobody_is_no_data_folder() -> None:
+    with pytest.raises(SettingsInvalid, match="GROUNDWATCH_DATA"):
+        load_settings(data=Path("~nobody-has-this-name/data"))
+
+
+def test_a_secret_is_not_repeated_by_its_error(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_FILE).write_text("oidc_client_secret = 12345678\n")
+    with pytest.raises(SettingsInvalid) as refusal:
+        load_settings(data=tmp_path)
+    assert "12345678" not in str(refusal.value)
+
+
+def test_a_misspelt_setting_is_told_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_FILE).write_text("detektors = []\n")
+    with pytest.raises(SettingsInvalid, match="Did you mean detectors"):
+        load_settings(data=tmp_path)
 
 
 def test_an_unreadable_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from monitor.errors import RecordInvalid
 from monitor.metadata.rules import RuleKind
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=30 * 86_400)]
 Days = Annotated[int, msgspec.Meta(ge=1, le=60)]
 Milliseconds = Annotated[float, msgspec.Meta(gt=0)]

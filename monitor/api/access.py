@@ -7,19 +7,21 @@ On loopback there is one user who needs no key: project ``default``, role ``admi
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Awaitable, Callable
 from threading import Lock
 from typing import Annotated, Any, Protocol
 from urllib.parse import urlsplit
 
+import msgspec
 from fastapi import Depends, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
 from monitor.api.principal import SINGLE_USER, Principal
-from monitor.errors import BodyTooLarge, KeyRefused
+from monitor.errors import BodyTooLarge, KeyRefused, RecordInvalid
 from monitor.metadata.keys import Role
 from monitor.settings import LOOPBACK
 
@@ -136,13 +138,20 @@ def _refuse_foreign_pages(request: Request) -> None:
     A page the user happens to visit can reach loopback: by a name that resolves to it (DNS rebinding, seen in Host)
     or by a form post (seen in Origin).
     """
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    host = _host_in(f"//{request.headers.get('host', '')}")
     origin = request.headers.get("origin")
     remedy = "Call it as http://127.0.0.1, or create a key and start with --host"
     if host not in LOOPBACK:
         raise KeyRefused(f"the Host header {str(host)[:80]!r} is not this machine", remedy, known=True)
-    if origin is not None and urlsplit(origin).hostname not in LOOPBACK:
+    if origin is not None and _host_in(origin) not in LOOPBACK:
         raise KeyRefused(f"requests from the page {origin[:80]!r} are not taken", remedy, known=True)
+
+
+def _host_in(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:  # a bracket that is never closed
+        return None
 
 
 class GuardedRoute(APIRoute):
@@ -158,11 +167,32 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             needed = REQUIRED[request.method, path]
+            _refuse_nul(request)
             request.state.principal = await request.app.state.gate.admit(request, needed)
             limit = request.app.state.body_limits.get((request.method, path), SMALL_BODY)
             return await answer(_limited(request, limit))
 
         return guarded
+
+
+def _refuse_nul(request: Request) -> None:
+    # No text that the service stores or compares holds NUL; PostgreSQL cannot even be asked about one.
+    if "\x00" in request.scope["path"]:
+        raise RecordInvalid("path", "holds a NUL character", "Remove it")
+    if b"%00" in request.scope["query_string"]:
+        raise RecordInvalid("query", "holds a NUL character", "Remove it")
+
+
+class _StrictRequest(Request):
+    """A request whose JSON is read by the book: UTF-8, no NaN, no lone surrogates. Python's reader lets all of them in."""
+
+    async def json(self) -> Any:
+        """The body. Raises JSONDecodeError, which FastAPI reports as an unreadable body."""
+        body = await self.body()
+        try:
+            return msgspec.json.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise json.JSONDecodeError(str(error), "", 0) from None
 
 
 def _limited(request: Request, limit: int) -> Request:
@@ -187,7 +217,7 @@ def _limited(request: Request, limit: int) -> Request:
             raise HTTPException(413, f"the request body is larger than {limit} bytes. {remedy}")
         return message
 
-    return Request(request.scope, counted)
+    return _StrictRequest(request.scope, counted)
 
 
 async def _principal_of(request: Request) -> Principal:

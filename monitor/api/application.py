@@ -164,7 +164,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             operation["responses"].pop("422", None)
-            operation["responses"]["default"] = error
+            operation["responses"].setdefault("default", error)
             needed = REQUIRED[method.upper(), path]
             if needed is not None:
                 operation["security"] = [{"apiKey": []}, {}]

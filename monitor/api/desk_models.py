@@ -6,12 +6,17 @@ What the bodies of responses share with these is in :mod:`monitor.api.models`.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from monitor.api.models import Body
 from monitor.records import Cause, ErrorKind, Risk
+
+# PostgreSQL takes no NUL in text.
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Position = Annotated[int, Field(ge=0, lt=2**31)]
+Limit = Annotated[int, Field(ge=1, lt=2**63)]
 
 # --- alerts -------------------------------------------------------------------------------------------------------
 
@@ -59,8 +64,8 @@ class AlertPage(Body):
 class ActorBody(Body):
     """Who does it; with keys the key's name is used instead."""
 
-    actor: str = Field("local", min_length=1, max_length=256)
-    note: str | None = Field(None, max_length=4000)
+    actor: Text = Field("local", min_length=1, max_length=256)
+    note: Text | None = Field(None, max_length=4000)
 
 
 class AlertRuleView(Body):
@@ -79,7 +84,7 @@ class AlertRuleBody(Body):
     """A new rule, or what an existing one becomes."""
 
     kind: Literal["drift", "cost_anomaly", "latency_threshold", "missing_modality", "dead_letters", "pipeline_stalled"]
-    workflow: str | None = None
+    workflow: Text | None = None
     severity: Literal["page", "ticket", "info"] = "ticket"
     enabled: bool = True
     params: dict[str, Any] = Field(default_factory=dict)
@@ -117,26 +122,26 @@ class ReviewPage(Body):
 class ClaimNextBody(Body):
     """Who takes the next item; narrowed to a workflow where given."""
 
-    reviewer: str = Field(min_length=1, max_length=256)
-    workflow: str | None = None
+    reviewer: Text = Field(min_length=1, max_length=256)
+    workflow: Text | None = None
 
 
 class ClaimVerdictBody(Body):
     """A reviewer's verdict on one claim. A hallucinated claim names the error and its cause."""
 
-    claim_id: str | None = None
-    claim_text: str = Field(min_length=1)
-    span: tuple[int, int] | None = None
+    claim_id: Text | None = None
+    claim_text: Text = Field(min_length=1)
+    span: tuple[Position, Position] | None = None
     hallucinated: bool
     error: ErrorKind | None = None
     cause: Cause | None = None
-    note: str | None = Field(None, max_length=4000)
+    note: Text | None = Field(None, max_length=4000)
 
 
 class JudgeBody(Body):
     """All verdicts on one item; only the holder of the lease may send them."""
 
-    reviewer: str = Field(min_length=1, max_length=256)
+    reviewer: Text = Field(min_length=1, max_length=256)
     verdicts: list[ClaimVerdictBody] = Field(min_length=1)
 
 
@@ -258,9 +263,9 @@ class DeadLetterPage(Body):
 class LimitsBody(ActorBody):
     """What a project may send; null = no limit."""
 
-    responses_per_minute: int | None = Field(None, ge=1)
-    responses_per_day: int | None = Field(None, ge=1)
-    evidence_bytes_per_day: int | None = Field(None, ge=1)
+    responses_per_minute: int | None = Field(None, ge=1, lt=2**31)
+    responses_per_day: Limit | None = None
+    evidence_bytes_per_day: Limit | None = None
 
 
 class LimitsView(Body):

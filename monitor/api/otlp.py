@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
 from monitor.api.intake import Intake
-from monitor.api.problems import OUR_FAULT, status_of
+from monitor.api.problems import OUR_FAULT, PROBLEM_TYPE, status_of
 from monitor.errors import BodyUnsupported, GroundwatchError, SlowDown
 from monitor.ingest import decompress
 from monitor.otlp.conventions import is_inference
@@ -33,11 +33,17 @@ _NAMED_REASONS = 5
 _BODY = {"schema": {"type": "object", "description": "An OTLP ExportTraceServiceRequest."}}
 _BINARY = {"schema": {"type": "string", "format": "binary", "description": "An OTLP ExportTraceServiceRequest."}}
 
+_REFUSALS = {PROTOBUF: _BINARY, JSON: {"schema": {"type": "object"}}, PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
 
 @router.post(
     "/v1/traces",
     status_code=200,
     response_model=None,
+    responses={
+        200: {"description": "Taken, or taken in part", "content": {PROTOBUF: _BINARY, JSON: {"schema": {"type": "object"}}}},
+        "default": {"description": "A google.rpc.Status in the encoding of the request, or a problem", "content": _REFUSALS},
+    },
     openapi_extra={"requestBody": {"required": False, "content": {PROTOBUF: _BINARY, JSON: _BODY}}},
 )
 async def take_traces(request: Request, running: Running, who: Who) -> Response:

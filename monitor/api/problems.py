@@ -13,6 +13,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from monitor.api.models import Problem
 from monitor.errors import (
@@ -131,6 +132,11 @@ async def _validation(_request: Request, error: Exception) -> Response:
     return problem(422, f"{field}: {wrong}", field=field, remedy=remedy)
 
 
+async def _cut_short(_request: Request, _error: Exception) -> Response:
+    # The client went away in the middle of its body: nobody reads this answer, and nothing of ours is broken.
+    return problem(400, "the request was cut short", remedy="Send the whole body")
+
+
 async def _unforeseen(request: Request, error: Exception) -> Response:
     log.error("unforeseen error", method=request.method, path=request.url.path, exc_info=error)
     return problem(500, OUR_FAULT)
@@ -141,4 +147,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(GroundwatchError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(ClientDisconnect, _cut_short)
     app.add_exception_handler(Exception, _unforeseen)

@@ -13,7 +13,7 @@ from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
 from monitor.api.intake import Intake
 from monitor.api.models import IngestItem, IngestReply
-from monitor.api.problems import status_of
+from monitor.api.problems import PROBLEM_TYPE, status_of
 from monitor.errors import GroundwatchError
 from monitor.ingest import JSON_TYPES, LINES_TYPES, Fate
 
@@ -22,6 +22,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["ingest"])
 _RECORD = {"$ref": "#/components/schemas/ResponseRecord"}
 _LIST = {"type": "array", "items": _RECORD}
 _ENVELOPE = {"type": "object", "required": ["responses"], "additionalProperties": False, "properties": {"responses": _LIST}}
+_PROBLEM = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -37,7 +38,10 @@ _BODY: dict[str, Any] = {
     "/v1/responses",
     status_code=202,
     response_model=IngestReply,
-    responses={200: {"model": IngestReply, "description": "Nothing new"}, 400: {"model": IngestReply, "description": "All refused"}},
+    responses={
+        200: {"model": IngestReply, "description": "Nothing new"},
+        400: {"model": IngestReply, "description": "All refused, or a body that cannot be read", "content": _PROBLEM},
+    },
     openapi_extra=_BODY,
 )
 async def take_responses(request: Request, running: Running, who: Who) -> Response:

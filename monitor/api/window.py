@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Query
@@ -26,11 +26,17 @@ def span_of(running: Context, since: datetime | None, until: datetime | None) ->
     """The window as two aware times. A response from a clock that runs ahead still shows in the default window.
 
     Raises:
-        RecordInvalid: it ends before it starts.
+        RecordInvalid: it ends before it starts, or lies outside the calendar.
     """
     now = running.clock.now()
     end = until or now + timedelta(seconds=running.settings.future_tolerance_s)
-    start = since or min(end, now) - DEFAULT_WINDOW
+    try:
+        start = since or min(end, now) - DEFAULT_WINDOW
+        start, end = start.astimezone(UTC), end.astimezone(UTC)
+    except OverflowError:
+        raise RecordInvalid(
+            "until" if since is None else "since", "lies outside the calendar", "Send a time between 1900 and 2299"
+        ) from None
     if end <= start:
         raise RecordInvalid("until", f"{end.isoformat()} is not after since {start.isoformat()}", "Send since < until")
     return start, end

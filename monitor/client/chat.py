@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -84,7 +83,7 @@ def _source(medium: Media) -> bytes | str | None:
     if medium.content is not None:
         try:
             return base64.b64decode(medium.content, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # binascii.Error, or a character that is not ASCII
             raise RecordInvalid("request", f"has a medium that is not base64 ({error})", "Pass the request as it was sent") from None
     return medium.uri if (medium.uri or "").startswith(_REACHABLE) else None
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 
 from monitor.errors import RecordInvalid
 
@@ -20,8 +19,8 @@ def decode_cursor(cursor: str) -> tuple[datetime, str]:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         stamp, identifier = text.split("|", 1)
         time = datetime.fromisoformat(stamp)
-    except (ValueError, binascii.Error, UnicodeDecodeError):
+        if time.tzinfo is None or "\x00" in identifier:
+            raise ValueError(text)
+        return time.astimezone(UTC), identifier
+    except (ValueError, OverflowError):
         raise RecordInvalid("cursor", "is not a cursor of this list", "Send the `next` of the page before, unchanged") from None
-    if time.tzinfo is None:
-        raise RecordInvalid("cursor", "is not a cursor of this list", "Send the `next` of the page before, unchanged")
-    return time, identifier

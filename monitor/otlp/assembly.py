@@ -8,7 +8,6 @@ moment belongs to the innermost span open then: the stages of a trace add up to 
 from __future__ import annotations
 
 import base64
-import binascii
 import heapq
 import re
 from bisect import bisect_right
@@ -69,7 +68,7 @@ class Trace:
         }
         try:
             record = msgspec.convert({name: value for name, value in fields.items() if value is not None}, ResponseRecord)
-        except (msgspec.ValidationError, ValueError, OverflowError) as error:
+        except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
             raise RecordInvalid("span", str(error), "Correct the attribute it comes from") from None
         check_response(record)
         return record
@@ -207,7 +206,7 @@ def _media_piece(identifier: str, medium: Media) -> dict[str, Any] | None:
     if medium.content is not None:
         try:
             head = base64.b64decode(medium.content, validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error, or a character that is not ASCII
             return None
     elif medium.uri is None or medium.uri.split(":", 1)[0] not in _REACHABLE:
         return None

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from monitor.messages import Message, message_of, parts_of, role_of
-from monitor.otlp.spans import Span, first, text_of
+from monitor.otlp.spans import DEEPEST, Span, first, text_of
 
 # Attributes whose content becomes question, answer or evidence; the record keeps it there and not a second time.
 CONTENT = re.compile(
@@ -70,7 +70,7 @@ def unflattened(attributes: Mapping[str, Any], prefix: str) -> list[dict[str, An
         if not name.startswith(f"{prefix}."):
             continue
         number, _, path = name[len(prefix) + 1 :].partition(".")
-        if not (number.isascii() and number.isdigit() and len(number) < 6 and path):
+        if not (_is_number(number) and path and path.count(".") < DEEPEST):
             continue
         node = items.setdefault(int(number), {})
         *steps, last = path.split(".")
@@ -84,10 +84,15 @@ def unflattened(attributes: Mapping[str, Any], prefix: str) -> list[dict[str, An
     return [items[number] for number in sorted(items)]
 
 
+def _is_number(key: Any) -> bool:
+    # int() refuses digits such as "²", and thousands of them.
+    return isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 6
+
+
 def _listed(node: Any) -> list[Any]:
     """A list, or the map that :func:`unflattened` makes of the numbered entries of one."""
     if isinstance(node, Mapping):
-        return [node[key] for key in sorted((key for key in node if str(key).isdigit()), key=int)]
+        return [node[key] for key in sorted((key for key in node if _is_number(key)), key=int)]
     return list(node) if isinstance(node, list | tuple) else []
 
 

@@ -17,13 +17,12 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from monitor.errors import BodyUnsupported, RecordInvalid
-from monitor.otlp.spans import Span, SpanEvent
+from monitor.otlp.spans import DEEPEST, Span, SpanEvent
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 _ERROR = 2
-# Values nested deeper than any convention goes are cut off here, so that nobody can exhaust the stack.
-_DEEPEST = 32
 _UINT64 = 1 << 64
+_INT64 = (-(1 << 63), (1 << 63) - 1)
 
 
 class SpanRejected(Exception):
@@ -132,7 +131,7 @@ def _value_pb(value: AnyValue, depth: int) -> Any:
     kind = value.WhichOneof("value")
     if kind == "string_value":
         return value.string_value
-    if kind is None or depth > _DEEPEST:
+    if kind is None or depth > DEEPEST:
         return None
     if kind == "array_value":
         return [_value_pb(item, depth + 1) for item in value.array_value.values]
@@ -271,7 +270,7 @@ def _attributes(pairs: Sequence[_KeyValue] | None) -> dict[str, Any]:
 
 
 def _value(value: _AnyValue | None, depth: int) -> Any:
-    if value is None or depth > _DEEPEST:
+    if value is None or depth > DEEPEST:
         return None
     if value.array_value is not None:
         return [_value(item, depth + 1) for item in value.array_value.values or ()]
@@ -281,8 +280,16 @@ def _value(value: _AnyValue | None, depth: int) -> Any:
         if plain is not None:
             return plain
     if value.int_value is not None:
-        text = str(value.int_value)
-        return int(text) if text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() and len(text) <= 20 else text
+        return _integer(str(value.int_value))
     if isinstance(value.double_value, str):
         return None  # "NaN", "Infinity"
     return _finite(value.double_value)
+
+
+def _integer(text: str) -> int | str:
+    """A 64-bit integer, as the protocol has it; anything else stays the text it came as."""
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 19):
+        return text
+    number = int(text)
+    return number if _INT64[0] <= number <= _INT64[1] else text

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+# Values nested deeper than any convention goes are cut off here, so that nobody can exhaust the stack.
+DEEPEST = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -122,7 +122,14 @@ class Traces:
             self._keep(project, rows)
         records: list[ResponseRecord] = []
         for group in whole:
-            for answer, made in _records(group):
+            try:
+                read = _records(group)
+            except Exception as error:
+                # One trace that nobody can read must not cost its neighbours in the request.
+                log.exception("a trace could not be made into records", trace=group[0].trace_id)
+                rejected += [f"span {span.name[:80]!r}: the trace cannot be read ({type(error).__name__})" for span in group]
+                continue
+            for answer, made in read:
                 if isinstance(made, ResponseRecord):
                     records.append(made)
                 else:

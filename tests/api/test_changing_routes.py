@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from monitor.alerts.lifecycle import Lifecycle
-from monitor.alerts.rules import RuleBook
+from monitor.alerts.rules import KINDS, RuleBook
 from tests.api.conftest import Api
 
 
@@ -52,7 +52,7 @@ def test_rules_are_made_changed_and_removed(api: Api) -> None:
     assert rule["params"]
     changed = {"kind": "drift", "workflow": "qa", "enabled": False, "params": rule["params"]}
     assert api.http.put(f"/v1/alert-rules/{rule['id']}", json=changed).json()["enabled"] is False
-    assert len(api.http.get("/v1/alert-rules").json()) == 6
+    assert len(api.http.get("/v1/alert-rules").json()) == len(KINDS) + 1
     reply = api.http.delete(f"/v1/alert-rules/{rule['id']}")
     assert (reply.status_code, reply.content) == (204, b"")
     assert api.http.delete(f"/v1/alert-rules/{rule['id']}").status_code == 404

@@ -101,6 +101,6 @@ def test_the_openapi_document_is_valid_and_tells_every_route(api: Api) -> None:
     record = document["components"]["schemas"]["ResponseRecord"]
     assert set(record["required"]) == {"id", "time", "workflow", "answer"}
     operations = [operation for methods in document["paths"].values() for operation in methods.values()]
-    assert all(operation["responses"]["default"]["content"].keys() == {"application/problem+json"} for operation in operations)
+    assert all("application/problem+json" in operation["responses"]["default"]["content"] for operation in operations)
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     assert "422" not in json.dumps([list(operation["responses"]) for operation in operations])

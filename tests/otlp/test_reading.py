@@ -62,6 +62,12 @@ def test_unknown_fields_and_nulls_are_ignored() -> None:
     assert read_json({**body, "other": 1})[0] == [RICH]
 
 
+@pytest.mark.parametrize("text", [str(2**63), str(-(2**63) - 1), "9" * 5000, "²", "--1", ""])
+def test_what_is_no_64_bit_integer_stays_text(text: str) -> None:
+    body = as_json([span(1)], attributes=[{"key": "n", "value": {"intValue": text}}, {"key": "m", "value": {"intValue": str(2**63 - 1)}}])
+    assert read_json(body)[0][0].attributes == {"n": text, "m": 2**63 - 1}
+
+
 def test_an_all_zero_parent_is_a_root() -> None:
     assert read_json(as_json([span(1)], parentSpanId="0" * 16))[0][0].parent_id == ""
 
