@@ -142,6 +142,13 @@ def test_a_claim_that_is_not_found_again_is_shown(judged: Judged) -> None:
     assert bad(judged.replayed()) == ["keyword on 'invented'"]
 
 
+def test_a_claim_that_could_not_be_checked_then_says_nothing_against_the_chain(judged: Judged) -> None:
+    gone = {"verdict": "not_checked", "score": None, "reason": "its evidence was away"}
+    judged.document["outcomes"][0]["findings"][0] |= gone
+    first = judged.replayed()[0]
+    assert (first.state, first.detail) == ("unknown", "not checked then (its evidence was away), hallucinated 0.9 now")
+
+
 def test_another_version_is_not_compared(judged: Judged) -> None:
     judged.document["outcomes"][0]["detector_version"] = "0"
     (step,) = judged.replayed()

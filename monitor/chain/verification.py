@@ -115,6 +115,11 @@ def _compared(name: str, outcome: Mapping[str, Any], again: Judgement) -> list[S
             steps.append(Step(what=what, state="bad", detail="the claim was not judged this time"))
             continue
         other = same.pop(0)
+        if one.score is None and other.score is not None:
+            # Its evidence may have come, or a package been installed, since.
+            detail = f"not checked then ({one.reason}), {other.verdict} {other.score} now"
+            steps.append(Step(what=what, state="unknown", detail=detail))
+            continue
         close = one.score == other.score or (
             None not in (one.score, other.score) and abs((one.score or 0) - (other.score or 0)) <= SCORE_TOLERANCE
         )
