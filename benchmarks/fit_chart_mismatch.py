@@ -114,7 +114,7 @@ class KeptReader:
         path = self._folder / f"{evidence.sha256}.json"
         if path.exists():
             kept = json.loads(path.read_text(encoding="utf-8"))
-            lines = tuple(Line(text, confidence, tuple(region), page) for text, confidence, region, page in kept["lines"])
+            lines = tuple(_line(*fields) for fields in kept["lines"])
             return Reading(lines, kept["reader"], kept["pages"], kept["complete"])
         self._load()
         reading = self._reader.read(evidence)
@@ -132,6 +132,14 @@ class KeptReader:
             path.write_text(json.dumps(self._reader.recognise(pieces)), encoding="utf-8")
         return [(text, confidence) for text, confidence in json.loads(path.read_text(encoding="utf-8"))]
 
+    def lines_of(self, image: Any, page: int = 1) -> list[Line]:
+        """The lines of a picture, from the folder where it is there."""
+        path = self._folder / f"{hashlib.sha256(image.tobytes()).hexdigest()}.lines.json"
+        if not path.exists():
+            self._load()
+            path.write_text(json.dumps(_rows(self._reader.lines_of(image, page))), encoding="utf-8")
+        return [_line(*fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
+
     def _load(self) -> None:
         if not self._loaded:
             self._reader.load()
@@ -139,7 +147,12 @@ class KeptReader:
 
 
 def _rows(lines: Iterable[Line]) -> list[list[Any]]:
-    return [[line.text, line.confidence, line.region, line.page] for line in lines]
+    return [[line.text, line.confidence, line.region, line.page, line.corners, line.straight] for line in lines]
+
+
+def _line(text: str, confidence: float, region: Any, page: int, corners: Any = None, straight: Any = None) -> Line:
+    shape = (tuple(corners[0]), tuple(corners[1]), tuple(corners[2]), tuple(corners[3])) if corners else None
+    return Line(text, confidence, tuple(region), page, shape, tuple(straight) if straight else None)
 
 
 def fit_model(features: Floats, wrong: NDArray[np.bool_], used: tuple[str, ...] = FEATURES) -> Floats:

@@ -22,13 +22,15 @@ class ChartMismatch(Detector):
 
     It is wrong when a value is printed at several marks and the answer's words do not say which; when labels are tied to
     values by arrows, braces or maps rather than by row, column or colour; when a label's words are paraphrased beyond their
-    stems; when the answer reckons (sums, differences) beyond two values. Trends without numbers are decided only where a
-    time axis is found. Labels set at a slant, marks in pale grey, lines that cover each other and pies drawn in perspective
-    are not measured. Pages that carry their own text (most PDFs) keep their drawings from it: it abstains there.
+    stems; when the answer reckons (sums, differences) beyond two values. "In 2019 X was highest" passes where 2019 was X's
+    highest year. A marker read as a digit hides its point of the line. Trends without numbers are decided only where a time
+    axis is found. Marks in pale grey, lines that cover each other and pies drawn in perspective are not measured, nor are
+    bars whose ticks fall on no line or whose names stand between them. Pages that carry their own text (most PDFs) keep
+    their drawings from it: it abstains there.
     """
 
     name: ClassVar[str] = "chart_mismatch"
-    version: ClassVar[str] = "2.0.0"
+    version: ClassVar[str] = "2.1.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"trend"})
     families: ClassVar[frozenset[str]] = frozenset({"image", "pdf"})
     seconds_per_case: ClassVar[float] = 1.6

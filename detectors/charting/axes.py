@@ -46,6 +46,42 @@ def value_axis(numbers: Sequence[Number], labels: Sequence[Line]) -> tuple[Axis,
     return best
 
 
+def misread(numbers: Sequence[Number], axis: Axis) -> list[Number]:
+    """The bare numbers in line with the ticks of an axis that are none of them: ticks read wrongly, not values."""
+    kind = -1 if axis.vertical else 0
+    ends = sorted(_edges(line.region, axis.vertical)[kind] for line in axis.lines)
+    usual = float(np.median(ends))
+    ticks = set(map(id, axis.lines))
+    return [
+        number
+        for number in numbers
+        if not number.own and id(number.line) not in ticks and abs(_edges(number.region, axis.vertical)[kind] - usual) < _ALIGNED / 2
+    ]
+
+
+def ticks_alone(numbers: Sequence[Number], labels: Sequence[Line]) -> bool:
+    """Whether all numbers look like the ticks of an axis that could not be made out: one column or row of them, without labels beside."""
+    bare = [number for number in numbers if not number.own]
+    if not bare or len(bare) < len(numbers):
+        return False
+    for vertical in (True, False):
+        ends = [_edges(number.region, vertical)[-1] for number in bare]
+        if max(ends) - min(ends) < _ALIGNED and not _named(bare, labels, vertical):
+            return True
+    return False
+
+
+def _named(numbers: Sequence[Number], labels: Sequence[Line], vertical: bool) -> bool:
+    """Whether a label of its own stands level with, or straight above or below, most of the numbers."""
+    beside = 0
+    for number in numbers:
+        x, y, w, h = number.region
+        level = (abs(line.middle - (y + h / 2)) < 0.5 * h and line.region[3] < 2 * h for line in labels)
+        upright = (abs(line.region[0] + line.region[2] / 2 - (x + w / 2)) < 0.03 for line in labels)
+        beside += any(level if vertical else upright)
+    return beside * 2 > len(numbers)
+
+
 def _in_decades(ticks: Sequence[Number], among: int) -> bool:
     """Whether ticks are those of a logarithmic axis: most of their column, over two decades or more, each a round number."""
     values = [tick.value * tick.factor for tick in ticks]
@@ -132,8 +168,8 @@ def _stepped(ticks: Sequence[Number], vertical: bool) -> bool:
     smallest = float(steps.min())
     if smallest <= 0 or np.abs(steps / smallest - np.round(steps / smallest)).max() > 0.06:
         return False
-    # A tick or two may not have been read; most have.
-    if float((steps < 1.5 * smallest).mean()) < 0.5:
+    # A tick or two may not have been read; most have. Five on one line are no coincidence, whichever are missing.
+    if float((steps < 1.5 * smallest).mean()) < (0.5 if len(ticks) < _FEW + 2 else 0.2):
         return False
     digits = f"{smallest:.6g}".replace(".", "").strip("0")
     round_step = digits in {"1", "2", "5", "25", "3", "4", "6", "15", "75", "12", "125", "8", "35", "45", "7", "9"}

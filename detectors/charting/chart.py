@@ -110,7 +110,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything read of one chart picture. ``texts`` are all lines; ``unit_factor`` what printed values are counted in (*in millions*)."""
+    """Everything read of one chart picture. ``texts`` are all lines; ``unit_factor`` what printed values are counted in (*in millions*).
+
+    ``ticks_alone`` where its only numbers are the ticks of an axis that could not be calibrated: nothing can be measured then.
+    """
 
     title: tuple[Block, ...] = ()
     blocks: tuple[Block, ...] = ()
@@ -120,6 +123,7 @@ class Chart:
     year_axis: Axis | None = None
     texts: tuple[Line, ...] = ()
     unit_factor: float = 1.0
+    ticks_alone: bool = False
     confidence: float = 0.0
     rendered: float = 1.0
     marks: float = 0.0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.charting.anchors import rhythm
 from detectors.charting.chart import Axis, Colour
 from detectors.charting.colours import Floats
 from detectors.charting.series import series_in
@@ -26,6 +27,8 @@ _BAR_REACH = 0.42
 _AREA_REACH = 2.0
 # A line or area is one of the time axis when it is seen at so many positions.
 _FEWEST = 3
+# How many of the smallest steps between ticks that were read may lie between the last of them and zero.
+_UNREAD_STEPS = 2.6
 UNNAMED = -1
 
 
@@ -43,24 +46,32 @@ class Mark:
 
 def measure(
     lab: Floats, axis: Axis, positions: Sequence[float], blanks: Sequence[Region], page: Colour, across: Interval | None = None
-) -> list[Mark]:
-    """The marks at positions across the value axis (fractions of the picture), of every colour in the plot.
+) -> tuple[list[Mark], complex]:
+    """The marks at positions across the value axis (fractions of the picture), of every colour in the plot, and the rhythm of its bars.
 
     ``blanks`` are regions of print and legend, which are no marks. ``across`` is where the plot begins and ends; bars in it that stand at
-    none of the positions are measured as well. Empty where the axis or the positions give no plot.
+    none of the positions are measured as well. Empty where the axis or the positions give no plot; the rhythm
+    (:func:`~detectors.charting.anchors.rhythm`) is 0 where there are no bars.
     """
     if len(positions) < 2 or len(axis.ticks) < 2:
-        return []
+        return [], 0j
     tall, wide = lab.shape[:2]
     lab = lab.copy()
     for x, y, w, h in blanks:
         lab[max(0, int(y * tall)) : int(np.ceil((y + h) * tall)), max(0, int(x * wide)) : int(np.ceil((x + w) * wide))] = np.nan
     turned = lab if axis.vertical else lab.transpose(1, 0, 2)
     plot = _Plot(axis, turned.shape[0], turned.shape[1], positions, across)
+    if axis.vertical:
+        plot.reach_down_to([y for x, y, w, _ in blanks if plot.left < (x + w / 2) * wide < plot.right])
     window = turned[plot.top : plot.bottom, plot.left : plot.right]
     if window.shape[0] < 12 or window.shape[1] < 12:
-        return []
-    return [mark for colour, mask in series_in(window, page) for mark in plot.marks(mask, colour)]
+        return [], 0j
+    series = series_in(window, page)
+    bars = [mask for _, mask in series if plot.shape(mask) == "bar"]
+    plot.stand_on(bars)
+    places = [position * plot.across - plot.left for position in positions]
+    columns = np.logical_or.reduce([mask.any(axis=0) for mask in bars]) if bars else np.zeros(window.shape[1], bool)
+    return [mark for colour, mask in series for mark in plot.marks(mask, colour)], rhythm(columns, places, plot.step * plot.across)
 
 
 class _Plot:
@@ -71,9 +82,17 @@ class _Plot:
         ends = [position for position, _ in axis.ticks]
         # Marks reach beyond the last tick read, but not by two steps.
         margin = 0.02 + 1.3 * float(np.median(np.diff(sorted(ends))))
+        self.lowest, self.margin = max(ends), margin
         self.top, self.bottom = max(0, int((min(ends) - margin) * length)), min(length, int((max(ends) + 0.012) * length) + 2)
         if not axis.vertical:
             self.top, self.bottom = max(0, int((min(ends) - 0.012) * length)), min(length, int((max(ends) + margin) * length))
+        # Bars go down to zero, also where its tick was not read.
+        zero = axis.where(0.0) if not axis.log else -1.0
+        if axis.vertical and max(ends) < zero < min(1.0, max(ends) + _UNREAD_STEPS * float(np.diff(sorted(ends)).min())):
+            self.bottom = min(length, int((zero + 0.012) * length) + 2)
+        elif not axis.vertical and max(0.0, min(ends) - _UNREAD_STEPS * float(np.diff(sorted(ends)).min())) < zero < min(ends):
+            self.top = max(0, int((zero - 0.012) * length))
+        self.foot: float | None = None
         ordered = sorted(positions)
         steps = np.diff(ordered)
         self.step = float(np.median(steps)) if len(steps) else 0.1
@@ -82,9 +101,22 @@ class _Plot:
             low, high = min(low, bounds[0]), max(high, bounds[1])
         self.left, self.right = max(0, int(low * across)), min(across, int(np.ceil(high * across)) + 1)
 
+    def reach_down_to(self, tops: Sequence[float]) -> None:
+        """Look below the lowest tick as well, as far as the print under the plot and not by more than a step or so."""
+        below = [top for top in tops if self.lowest + 0.012 < top < self.lowest + self.margin]
+        if below:
+            self.bottom = max(self.bottom, min(self.length, int(min(below) * self.length) - 1))
+
+    def stand_on(self, bars: Sequence[Mask]) -> None:
+        """Note where the bars begin, when they stand on one line: there they have no value, even where the axis does not begin at zero."""
+        if not bars:
+            return
+        rows = np.flatnonzero(np.logical_or.reduce(bars).any(axis=1))
+        self.foot = float(rows[-1] + 1 if self.axis.vertical else rows[0]) + self.top
+
     def marks(self, mask: Mask, colour: Colour) -> list[Mark]:
         """One mark a position where this colour has one there, and its bars at no position."""
-        shape = self._shape(mask)
+        shape = self.shape(mask)
         reach = max(1.0, _BAR_REACH * self.step * self.across) if shape == "bar" else _AREA_REACH
         found = []
         for index, position in enumerate(self.positions):
@@ -115,7 +147,7 @@ class _Plot:
                 found.append(self._mark(UNNAMED, (run.mean() + self.left) / self.across, extent, colour, "bar"))
         return found
 
-    def _shape(self, mask: Mask) -> str:
+    def shape(self, mask: Mask) -> str:
         """Lines are thin; bars leave gaps between columns; what is thick and unbroken is an area."""
         filled = mask.sum(axis=0)
         columns = filled > 0
@@ -175,4 +207,7 @@ class _Plot:
         near = max(4.0, 0.02 * self.length)
         if min(abs(first - zero), abs(last - zero)) <= near or first < zero < last:
             return max(one, other, key=abs)
+        begin = last if self.axis.vertical else first
+        if self.foot is not None and abs(begin - self.foot) <= near:
+            return tip
         return abs(one - other) if 0 <= zero <= self.length else tip

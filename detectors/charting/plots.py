@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.charting.anchors import anchored, slant, stands
 from detectors.charting.chart import Axis, Block, Cell, Colour, Context
 from detectors.charting.colours import SAME, Floats, distance
 from detectors.charting.legend import Entry, names_of
@@ -20,6 +21,10 @@ Floats1 = NDArray[np.float64]
 
 # A tick of time this far from the line through the others (in steps) was moved to keep its print inside the picture.
 _MOVED = 0.12
+# Names of a row begin within this share of the height of the picture.
+_ROW = 0.02
+# Bars repeat at least so clearly where slanted names are hung up by them.
+_GAPS = 0.05
 # How far behind the end of a line its name may begin, and how far above or below, in heights of the name.
 _BEHIND, _LEVEL = 3.0, 0.9
 
@@ -40,6 +45,11 @@ class Plotted:
     entries: tuple[Entry, ...]
     lines: tuple[Line, ...]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.lab.shape[1], self.lab.shape[0]
+
 
 def measured_cells(plot: Plotted) -> list[Cell]:
     """Cells for the marks at the categories, at every year of a time axis, or for the slices of a pie; empty where there are none."""
@@ -50,11 +60,15 @@ def measured_cells(plot: Plotted) -> list[Cell]:
     axis, times, across = plot.axis, plot.times, None
     if times is not None and axis.vertical and not times.vertical and len(times.ticks) > 1:
         names, positions = _years_along(times)
-        dated = True
+        options, dated = _hung_up(positions, times, plot.size), True
     else:
-        names, positions = _categories(plot)
+        names, options = _categories(plot)
         across, dated = _across(plot), False
-    marks = measure(plot.lab, axis, positions, blanks, plot.page, across)
+    tried = [measure(plot.lab, axis, positions, blanks, plot.page, across) for positions in options]
+    marks, found = max(tried, key=lambda one: one[1].real)
+    # Names that stand beside the bars, or slanted ones at no bars, could belong to the neighbours.
+    if axis.vertical and (not stands(found) or (len(options) > 1 and abs(found) < _GAPS)):
+        return []
     called = _series_names(marks, plot)
     return [_cell(mark, names[mark.position] if mark.position != UNNAMED else "", called.get(mark.colour, []), dated) for mark in marks]
 
@@ -130,8 +144,20 @@ def _across(plot: Plotted) -> Interval | None:
     return (begin, end) if begin < 0.4 else None
 
 
-def _categories(plot: Plotted) -> tuple[list[str], list[float]]:
-    """Names and places of the categories across the value axis: the largest set of labels in a row below it, or in a column beside it."""
+def _hung_up(positions: list[float], times: Axis, size: tuple[int, int]) -> list[list[float]]:
+    """The places of years, and those they have when slanted print stands at its upper end. All years are equally long."""
+    _, *others = anchored([Block(line.text, line.region, (line,)) for line in times.lines], size) or [[]]
+    if not others:
+        return [positions]
+    shift = float(np.median([end - (line.region[0] + line.region[2] / 2) for end, line in zip(others[0], times.lines, strict=True)]))
+    return [positions, [position + shift for position in positions]]
+
+
+def _categories(plot: Plotted) -> tuple[list[str], list[list[float]]]:
+    """Names and places of the categories across the value axis: the largest set of labels in a row below it, or in a column beside it.
+
+    There are two lists of places where names are set at a slant (:func:`~detectors.charting.anchors.anchored`).
+    """
     axis = plot.axis
     assert axis is not None  # noqa: S101 - the caller has just asked
     ends = [position for position, _ in axis.ticks]
@@ -140,7 +166,8 @@ def _categories(plot: Plotted) -> tuple[list[str], list[float]]:
     if axis.vertical:
         left = min(line.region[0] for line in axis.lines)
         inside = [b for b in blocks if b.region[1] >= high - 0.01 and b.region[1] < high + 0.25 and abs(b.region[0] - left) > 0.0]
-        return _largest_row([(b.text, b.region[0] + b.region[2] / 2, b.region[1]) for b in inside])
+        row = _largest_row(inside, plot.size)
+        return [block.text for block in row], anchored(row, plot.size)
     inside = [b for b in blocks if b.region[0] < low and b.region[0] + b.region[2] <= low + 0.03]
     edge = float(np.mean([line.middle for line in axis.lines]))
     found = [(b.text, b.region[1] + b.region[3] / 2, b.region[0] + b.region[2]) for b in inside]
@@ -151,7 +178,8 @@ def _categories(plot: Plotted) -> tuple[list[str], list[float]]:
         for line in plot.headed
         if sum(abs(line.region[0] + line.region[2] - end) < 0.012 for end in ends_at) >= 2
     ]
-    return _largest_column(found, edge)
+    names, places = _largest_column(found, edge)
+    return names, [places]
 
 
 def _largest_column(items: Sequence[tuple[str, float, float]], edge: float) -> tuple[list[str], list[float]]:
@@ -164,10 +192,11 @@ def _largest_column(items: Sequence[tuple[str, float, float]], edge: float) -> t
     return [name for name, _, _ in best], [position for _, position, _ in best]
 
 
-def _largest_row(items: Sequence[tuple[str, float, float]]) -> tuple[list[str], list[float]]:
-    best: list[tuple[str, float, float]] = []
-    for _, _, top in items:
-        row = [item for item in items if abs(item[2] - top) < 0.02]
+def _largest_row(blocks: Sequence[Block], size: tuple[int, int]) -> list[Block]:
+    """The names that begin at the height most do, from left to right. The boxes of slanted ones end a little apart."""
+    best: list[Block] = []
+    for seed in blocks:
+        reach = _ROW if not slant(seed.lines[0], size) else 2 * _ROW
+        row = [block for block in blocks if abs(block.region[1] - seed.region[1]) < reach]
         best = row if len(row) > len(best) else best
-    best = sorted(best, key=lambda item: item[1])
-    return [name for name, _, _ in best], [position for _, position, _ in best]
+    return sorted(best, key=lambda block: block.centre[0])

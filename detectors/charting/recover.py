@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.charting.axes import value_axis, year_axis
+from detectors.charting.axes import misread, ticks_alone, value_axis, year_axis
 from detectors.charting.blocks import blocks_of, by_colour
 from detectors.charting.chart import Axis, Chart, Colour
 from detectors.charting.colours import Floats, codes_of, colour_at, lab_of, mode
@@ -41,7 +41,7 @@ def recover(reading: Reading, picture: Any | None, page_number: int = 1) -> Char
     layout = arrange([piece for line in lines for piece in (by_colour(line, lab, page) if lab is not None else (line,))])
     axis_found = value_axis(layout.numbers, layout.labels)
     axis, ticks = axis_found or (None, ())
-    tick_ids = set(map(id, ticks))
+    tick_ids = set(map(id, [*ticks, *(misread(layout.numbers, axis) if axis is not None else ())]))
     if axis is not None and picture is not None:
         layout = replace(layout, labels=tuple(line for line in layout.labels if not _names_axis(line, axis, picture.size)))
     entries = entries_of([*layout.title, *layout.labels, *(year.line for year in layout.years)], lab, page) if lab is not None else []
@@ -80,6 +80,7 @@ def recover(reading: Reading, picture: Any | None, page_number: int = 1) -> Char
         year_axis=times,
         texts=tuple(lines),
         unit_factor=factor,
+        ticks_alone=axis is None and not measured and ticks_alone(layout.numbers, layout.labels),
         confidence=reading.confidence,
         rendered=seen.rendered if seen else 1.0,
         marks=seen.marks if seen else 0.0,
@@ -105,6 +106,8 @@ def not_a_chart(chart: Chart) -> str | None:
         return "the picture is not a chart (too many colours for a drawn one)"
     if chart.value_axis is None and len(chart.cells) < 2:
         return "the picture has neither an axis nor printed values"
+    if chart.ticks_alone:
+        return "the numbers on the picture are those of an axis, and its scale could not be made out"
     if chart.marks < _MARKS and not chart.measured:
         # A thin line covers few pixels, but it is measured.
         return "the picture has no bars, lines or other marks in colour"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from detectors.charting.association import Association
@@ -12,13 +13,15 @@ from detectors.charting.recover import not_a_chart, recover
 from detectors.charting.turned import PieceReader, with_turned
 from detectors.charting.words import Vocabulary
 from detectors.contract import EvidenceFile
-from detectors.reading.lines import Reading
+from detectors.reading.lines import Line, Reading
 from detectors.reading.pages import open_pages
 
 # Charts kept ready: responses on one chart come together.
 _KEPT, _MOST_PAGES = 64, 5
 # Below this mean confidence of the reader the numbers of a chart are guesses.
 _UNCERTAIN = 0.55
+# A sign this many times the usual height of print is a mark.
+_GIANT = 2.5
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def _recover(evidence: EvidenceFile, reading: Reading, reader: PieceReader) -> S
             break
         if page.image is None:
             continue
-        lines = [line for line in reading.lines if line.page == page.number]
+        # Bars are measured where they stand, so print is taken where it stands too, not where it would on a page made level.
+        lines = [replace(line, straight=None) for line in _print_alone(reading.lines) if line.page == page.number]
         whole = replace(reading, lines=with_turned(lines, reader, page.image, page.number))
         chart = recover(whole, page.image, page.number)
         why = not_a_chart(chart)
@@ -70,3 +74,15 @@ def _recover(evidence: EvidenceFile, reading: Reading, reader: PieceReader) -> S
             return Sheet(page.number, chart, Association(chart), Vocabulary(line.text for line in chart.texts))
         reason = why or f"the chart is read too uncertainly (confidence {chart.confidence:.2f})"
     return reason
+
+
+def _print_alone(lines: Sequence[Line]) -> list[Line]:
+    """The lines without bars and wedges read as a sign or two: so much taller and, for their signs, so much larger than the print."""
+    heights = sorted(min(line.region[2], line.region[3]) for line in lines)
+    usual = heights[len(heights) // 2] if heights else 0.0
+
+    def giant(line: Line) -> bool:
+        short, long = sorted(line.region[2:])
+        return len(line.text.strip()) <= 2 and (short >= _GIANT * usual or long >= 2 * _GIANT * usual)
+
+    return [line for line in lines if not giant(line)]

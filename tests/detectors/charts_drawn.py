@@ -179,3 +179,52 @@ def columns_in_decades(values: Sequence[tuple[str, float]] = (("Alpha", 20), ("B
         sketch.draw.rectangle((x, 460 - 110 * (math.log10(value) - 1), x + 90, 460), fill=BLUE)
         sketch.write(name, x + 4, 475)
     return sketch
+
+
+def countries(ticks: Sequence[int] = tuple(range(0, 100, 10)), names: str = "upright", from_: int = 0) -> Sketch:
+    """Five columns of millions of people against an axis from ``from_`` to 90; of its ticks only some are written down.
+
+    ``names`` stand ``upright``, are ``turned`` by a quarter, hang up at a ``slant`` by their ends, or are set ``between`` the columns.
+    """
+    sketch = Sketch("Population in millions")
+    per = 360 / (90 - from_)
+    for tick in range(from_, 100, 10):
+        y = 440 - per * (tick - from_)
+        if tick in ticks:
+            sketch.write(str(tick), 50, y - 12)
+        sketch.draw.line((90, y, 770, y), fill=(225, 225, 225))
+    values = (("Germany", 83), ("France", 67), ("Italy", 59), ("Spain", 47), ("Poland", 38))
+    for number, (name, value) in enumerate(values):
+        x = 110 + 132 * number
+        sketch.draw.rectangle((x, 440 - per * (value - from_), x + 100, 440), fill=BLUE)
+        middle = x + 50
+        if names == "upright":
+            sketch.write(name, middle - 5 * len(name), 450)
+        elif names == "between":
+            sketch.write(name, middle + 66 - 5 * len(name), 450)
+        else:
+            hang(sketch, name, middle, 452, 90 if names == "turned" else 45)
+    return sketch
+
+
+def hang(sketch: Sketch, text: str, x: float, y: float, degrees: int) -> None:
+    """Text that rises by some degrees to its end at (x, y), as its own piece of the picture."""
+    font = ImageFont.load_default(20)
+    left, top, right, bottom = font.getbbox(text)
+    long, high = round(right - left), round(bottom - top)
+    piece = Image.new("RGB", (long, high), "white")
+    ImageDraw.Draw(piece).text((-left, -top), text, fill=(20, 20, 20), font=font)
+    piece = piece.rotate(degrees, expand=True, fillcolor="white", resample=Image.Resampling.BICUBIC)
+    place = (round(x - piece.width / 2), round(y)) if degrees == 90 else (round(x - piece.width + high / 2), round(y))
+    sketch.image.paste(piece, place)
+    turn = math.radians(degrees)
+    centre = (place[0] + piece.width / 2, place[1] + piece.height / 2)
+    corners = [
+        (
+            (centre[0] + side * long / 2 * math.cos(turn) + level * high / 2 * math.sin(turn)) / SIZE[0],
+            (centre[1] - side * long / 2 * math.sin(turn) + level * high / 2 * math.cos(turn)) / SIZE[1],
+        )
+        for side, level in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    ]
+    region = (place[0] / SIZE[0], place[1] / SIZE[1], piece.width / SIZE[0], piece.height / SIZE[1])
+    sketch.lines.append(Line(text, 0.99, region, 1, (corners[0], corners[1], corners[2], corners[3])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from tests.detectors.charts_drawn import (
     Sketch,
     bars_on_an_axis,
     columns_in_decades,
+    countries,
     line_over_years,
     pie,
     rows_on_an_axis,
@@ -150,6 +152,9 @@ class SideReader:
         self.text = text
         self.pieces = 0
 
+    def lines_of(self, image: Any, page: int = 1) -> list[Line]:
+        raise AssertionError("nothing here was read turned")
+
     def recognise(self, pieces: Sequence[Any]) -> list[tuple[str, float]]:
         self.pieces += len(pieces)
         return [(self.text, 0.98) if piece[:, : piece.shape[1] // 3].mean() < piece.mean() - 20 else ("Xx", 0.3) for piece in pieces]
@@ -234,3 +239,56 @@ def test_a_comparison_of_two_groups_holds_only_where_all_measures_agree() -> Non
     assert holds("Women report higher values than men.", chart((60, 20, 50, 30))) is None
     assert holds("Women have more trust than men.", chart((60, 20, 50, 30))) == 1
     assert holds("Men have more trust than women.", chart((60, 20, 50, 30))) == -1
+
+
+@pytest.mark.parametrize("names", ["upright", "slant"])
+@pytest.mark.parametrize("ticks", [tuple(range(0, 100, 10)), (90, 80, 60, 40, 30, 20, 0), (90, 80, 70, 20)])
+def test_columns_are_measured_down_to_zero_whichever_ticks_were_read(ticks: tuple[int, ...], names: str) -> None:
+    chart = chart_of(countries(ticks, names))
+    for name, value in (("Germany", 83), ("France", 67), ("Italy", 59), ("Spain", 47), ("Poland", 38)):
+        assert measured(chart, name) == pytest.approx(value, abs=1)
+
+
+def test_columns_on_an_axis_that_begins_above_zero_have_the_value_of_their_tip() -> None:
+    chart = chart_of(countries(tuple(range(30, 100, 10)), from_=30))
+    assert measured(chart, "Germany") == pytest.approx(83, abs=1)
+    assert measured(chart, "Poland") == pytest.approx(38, abs=1)
+
+
+def test_names_between_the_columns_are_given_to_none() -> None:
+    assert chart_of(countries(names="between")).measured == ()
+
+
+def test_an_axis_that_cannot_be_made_out_leaves_nothing_to_check() -> None:
+    chart = chart_of(countries((90, 50)))
+    assert chart.value_axis is None
+    assert "scale could not be made out" in (not_a_chart(chart) or "")
+
+
+def test_a_tick_read_wrongly_is_no_value() -> None:
+    sketch = countries()
+    sketch.lines = [replace(line, text="08") if line.text == "80" else line for line in sketch.lines]
+    chart = chart_of(sketch)
+    assert chart.printed == ()
+    assert measured(chart, "Germany") == pytest.approx(83, abs=1)
+
+
+class WholeReader(SideReader):
+    """Reads a picture without print on its side as one line."""
+
+    def lines_of(self, image: Any, page: int = 1) -> list[Line]:
+        pixels = np.asarray(image)
+        self.painted = bool((pixels[120:182, 100:112] == 255).all())
+        return [Line("80", 0.99, (0.05, 0.1, 0.05, 0.05), page)]
+
+
+def test_a_page_read_on_its_side_is_read_again_upright_without_the_print_that_is() -> None:
+    pixels = np.full((200, 400, 3), 255, np.uint8)
+    pixels[160:180, 100:112] = 0
+    # Read from the bottom upwards, as on a page that lies on its side.
+    upside_down = Line("08", 0.95, (0.05, 0.1, 0.05, 0.05), 1, ((0.05, 0.15), (0.05, 0.1), (0.1, 0.1), (0.1, 0.15)))
+    tall = Line("Gmary", 0.8, (0.25, 0.6, 0.03, 0.3))
+    reader = WholeReader("Germany")
+    lines = with_turned([upside_down, tall], reader, Image.fromarray(pixels), 1)
+    assert sorted(line.text for line in lines) == ["80", "Germany"]
+    assert reader.painted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from detectors.claims import extract
 from detectors.contract import Case, Claim, DetectorOptions, EvidenceFile, EvidenceUnreadable, Outcome
 from detectors.ocr_mismatch import LEFT, OcrMismatch
 from detectors.reading.lines import Line, Reading
-from tests.detectors.charts_drawn import Sketch, bars_on_an_axis, bars_with_values, line_over_years, photograph, receipt
+from tests.detectors.charts_drawn import Sketch, bars_on_an_axis, bars_with_values, countries, line_over_years, photograph, receipt
 from tests.detectors.test_ocr_pages import write_pdf
 
 OPTIONS = DetectorOptions(device="cpu", threads=1)
@@ -203,6 +204,35 @@ def test_ocr_mismatch_leaves_values_on_a_chart_and_judges_words_in_quotes(bench:
     (words,) = [finding for finding in on_chart if finding.claim.kind == "text"]
     assert words.verdict == "hallucinated"
     assert all(finding.reason != LEFT for finding in on_page)
+
+
+def test_a_bar_read_as_a_sign_is_measured(bench: Bench) -> None:
+    sketch = countries()
+    sketch.lines.append(Line("1", 0.52, (110 / 800, 108 / 560, 100 / 800, 332 / 560)))
+    outcome = bench.outcome("The chart shows that Germany has the largest population at about 83 million.", bench.evidence("bar", sketch))
+    assert outcome.findings[0].verdict == "supported"
+
+
+def test_print_stands_where_it_is_on_the_picture_not_where_it_would_on_a_level_page(bench: Bench) -> None:
+    sketch = countries()
+    sketch.lines = [replace(line, straight=(line.region[1], 1 - line.region[0], 0.05, 0.03)) for line in sketch.lines]
+    outcome = bench.outcome("The chart shows that Germany has the largest population at about 83 million.", bench.evidence("level", sketch))
+    assert outcome.findings[0].verdict == "supported"
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("names", ["turned", "slant"])
+def test_plain_columns_with_turned_names_are_judged_through_the_real_reader(names: str, tmp_path: Path) -> None:
+    detector = ChartMismatch(OPTIONS)
+    detector.load()
+    path = countries(names=names).save(tmp_path / "countries.png")
+    evidence = EvidenceFile("chart", "image/png", path, hashlib.sha256(path.read_bytes()).hexdigest())
+    answer = (
+        "The chart shows that Germany has a population of about 83 million. The population of Italy was lower than that of Spain. "
+        "Poland had about 55 million people in the chart."
+    )
+    outcome = detector.detect([Case("r", answer, extract(answer, {"image"}), (evidence,))])[0]
+    assert [finding.verdict for finding in outcome.findings] == ["supported", "hallucinated", "hallucinated"]
 
 
 @pytest.mark.models
