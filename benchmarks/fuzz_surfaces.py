@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from benchmarks.mutations import STRANGE_TEXT, as_text, bent, forged_cursor, nested, spoiled, strange_value
 from tests.otlp.spans import as_json, chat, protobuf, span
@@ -207,7 +208,7 @@ class Otlp:
             request["resourceSpans"].append({"resource": {"attributes": []}, "scopeSpans": [{"spans": [bent(spans[1], self._chance)]}]})
         elif way == 3:
             return Shot("POST", "/v1/traces", spoiled(as_text(request, self._chance), self._chance), headers, perhaps=())
-        if not _is_json(spans):
+        if not _is_json(request):
             return Shot("POST", "/v1/traces", as_text(request, self._chance), headers)
         body = json.dumps(request).encode()
         if self._chance.random() < 0.3:
@@ -238,7 +239,8 @@ class Otlp:
 def _is_protobuf(name: str, value: Any) -> bool:
     """Whether protobuf can say it: 64-bit integers, UTF-8 text, messages not too deep in one another."""
     try:
-        protobuf([span(1, attributes={name: value})])
+        # Read back, for it refuses what lies too deep only then.
+        ExportTraceServiceRequest.FromString(protobuf([span(1, attributes={name: value})]))
     except (ValueError, DecodeError):
         return False
     return True

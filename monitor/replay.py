@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from monitor.clock import Clock
-from monitor.errors import Conflict, RecordInvalid
+from monitor.errors import Conflict, GroundwatchError, RecordInvalid
 from monitor.ingest import Ingest
 from monitor.metadata.database import Database
 from monitor.metadata.letters import DeadLetters, LetterRecord
@@ -77,9 +77,15 @@ class Replay:
 def _record_of(raw: str) -> ResponseRecord:
     try:
         span = _span.decode(raw)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return parse_response(raw)
-    trace = Trace([span])
-    if not trace.answers:
-        raise RecordInvalid("payload", "is a span without an answer", "Send the response record instead")
-    return trace.record(0)
+    try:
+        trace = Trace([span])
+        if not trace.answers:
+            raise RecordInvalid("payload", "is a span without an answer", "Send the response record instead")
+        return trace.record(0)
+    except GroundwatchError:
+        raise
+    except Exception as error:
+        # What made it a letter may stop it again; the letters beside it must not be stopped with it.
+        raise RecordInvalid("payload", f"cannot be made into a record ({type(error).__name__}: {error})", "Correct the span") from error

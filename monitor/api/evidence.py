@@ -34,6 +34,8 @@ _SAFE = {
     "Cache-Control": "private, max-age=31536000, immutable",
 }
 _BLOB = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+# What comes back has the type of its own bytes.
+_ANY = {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
 
 
 @router.put(
@@ -113,7 +115,7 @@ def _stored(running: Context, project: str, blob: StoredBlob, media_type: str) -
 @router.get(
     "/v1/evidence/{sha256}",
     response_class=Response,
-    responses={200: {"description": "The bytes, or a preview", **_BLOB}, 206: {"description": "A range of the bytes", **_BLOB}},
+    responses={200: {"description": "The bytes, or a preview", **_ANY}, 206: {"description": "A range of the bytes", **_ANY}},
 )
 def get_evidence(
     sha256: str,

@@ -65,7 +65,8 @@ _CONTROL = re.compile(r"[\x00-\x1f]+")
 
 def is_inference(span: Span) -> bool:
     """Whether the span is one call of a model that may give an answer."""
-    return span.attributes.get(KIND) == "LLM" or span.attributes.get(OPERATION) in _INFERENCE or _is_openllmetry(span)
+    # As text: a sender may put a list there, which no set can be asked for.
+    return span.attributes.get(KIND) == "LLM" or str(span.attributes.get(OPERATION)) in _INFERENCE or _is_openllmetry(span)
 
 
 def _is_openllmetry(span: Span) -> bool:

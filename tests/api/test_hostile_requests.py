@@ -91,6 +91,8 @@ def test_an_address_with_an_open_bracket_is_no_page_of_this_machine(api: Api, he
     [
         {"gen_ai.prompt.0.content.²": "x"},
         {"gen_ai.prompt.0.content." + "9" * 5000: "x"},
+        {"gen_ai.operation.name": ["chat"]},
+        {"gen_ai.operation.name": {"a": 1}, "openinference.span.kind": []},
         {"gen_ai.usage.input_tokens": 10**19 * 9},
         {"gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "blob", "mime_type": "image/png", "content": "é"}]}])},
         {"groundwatch.evidence": json.dumps([{"id": "e", "media_type": "image/png", "content": "é"}])},

@@ -338,6 +338,7 @@ def _hostile(when: datetime, blobs: dict[str, Blob]) -> models.ResponseDetail:
     detail = detail_of("hostile-1", when, "image-qa", 0, "judged", "2026.11.2", "web", 1500.0, blobs)
     claim = detail.claims[1].model_copy(update={"text": HOSTILE, "span": (0, len(HOSTILE))})
     finding = claim.findings[0].model_copy(update={"explanation": HOSTILE, "quote": HOSTILE, "detector": "object_hallucination"})
+    marked = finding.model_copy(update={"detector": "source_confusion", "evidence_id": "context", "region": None, "evidence_span": (8, 60)})
     row = detail.row.model_copy(
         update={
             "answer_excerpt": HOSTILE,
@@ -353,8 +354,8 @@ def _hostile(when: datetime, blobs: dict[str, Blob]) -> models.ResponseDetail:
             "row": row,
             "answer": HOSTILE,
             "question": HOSTILE,
-            "claims": [claim.model_copy(update={"findings": [finding]}), detail.claims[0]],
-            "evidence": [source, detail.evidence[1].model_copy(update={"text": HOSTILE})],
+            "claims": [claim.model_copy(update={"findings": [finding, marked]}), detail.claims[0]],
+            "evidence": [source, detail.evidence[1].model_copy(update={"text": HOSTILE, "title": HOSTILE})],
             "attributes": {"<b>k</b>": HOSTILE},
             "stages": [models.StageView(name="<b>infer</b>", duration_ms=1500, budget_ms=900, status="timeout")],
         }

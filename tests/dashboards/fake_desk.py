@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -310,6 +311,13 @@ class Desk:
                 created_at=self.now,
             )
             return desk_models.DeadLetterPage(items=[letter], next=None)
+
+        @app.get("/v1/dead-letters/{letter_id}")
+        def letter(letter_id: str) -> desk_models.DeadLetterDetail:
+            found = next(one for one in letters().items if one.id == letter_id)
+            return desk_models.DeadLetterDetail(
+                **found.model_dump(), payload=json.dumps({"id": found.response_id, "answer": {"text": HOSTILE}})
+            )
 
         @app.get("/v1/audit")
         def audit() -> desk_models.AuditPage:

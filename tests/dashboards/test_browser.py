@@ -165,13 +165,50 @@ def test_review_goes_by_keyboard_alone(page: Any, served: tuple[FastAPI, str]) -
     assert app.state.desk.items["q-1"].state == "skipped"
 
 
-@pytest.mark.parametrize("path", ["/response?id=hostile-1", "/responses?range=24h", "/?range=24h", "/alerts?state=all&id=a-3"])
+HOSTILE_PAGES = [
+    "/response?id=hostile-1",
+    "/responses?range=24h",
+    "/?range=24h",
+    "/alerts?state=all&id=a-3",
+    "/task-quality?range=24h",
+    "/review",
+]
+
+
+@pytest.mark.parametrize("path", HOSTILE_PAGES)
 def test_markup_in_what_was_logged_does_not_run_link_or_load(path: str, page: Any, served: tuple[FastAPI, str]) -> None:
     page.goto(served[1] + path)
     page.get_by_role("heading", level=1).first.wait_for()
     page.wait_for_timeout(2500)
     assert page.title() != "owned"
     assert page.locator("a[href^='javascript'], img[src='x'], .katex").count() == 0
-    if "hostile" in path:
+    if "id=hostile" in path:
         page.get_by_text(":smile:").first.wait_for()
         assert page.get_by_text("😄").count() == 0
+
+
+def stays_text(page: Any) -> None:
+    page.wait_for_timeout(1000)
+    assert page.title() != "owned"
+    assert page.locator("a[href^='javascript'], img[src='x'], .katex").count() == 0
+    assert page.get_by_text("😄").count() == 0
+
+
+def test_markup_in_a_dead_letter_stays_text_in_the_list_and_in_the_dialog(page: Any, served: tuple[FastAPI, str]) -> None:
+    page.goto(served[1] + "/operations")
+    page.get_by_role("tab", name="Dead letters").click()
+    page.get_by_text("worker died twice: <script>").wait_for()
+    page.get_by_role("button", name="Open").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("worker died twice: <script>").wait_for()
+    assert "<script>document.title='owned'</script>" in dialog.get_by_role("textbox", name="What it held").input_value()
+    stays_text(page)
+
+
+def test_markup_in_the_name_of_a_group_stays_text(page: Any, served: tuple[FastAPI, str]) -> None:
+    page.goto(served[1] + "/task-quality?range=24h")
+    page.get_by_label("Group by").click()
+    page.get_by_role("option", name="Workflow").click()
+    page.get_by_label("Of which group").click()
+    page.get_by_role("option", name="<i>hostile</i> :smile: $y$").click()
+    stays_text(page)

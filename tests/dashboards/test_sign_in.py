@@ -20,6 +20,7 @@ from tests.serving import Sidecar, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 __all__ = ["chromium"]
+HOSTILE_NAME = "<img src=x onerror=\"document.title='owned'\"> [ann](javascript:alert(1)) $x^2$ :smile:"
 
 
 @pytest.fixture
@@ -86,6 +87,15 @@ def test_people_sign_in_and_act_under_their_own_name(chromium: str, issuer: Issu
             page.screenshot(path=f"{shots}/signed-in.png")
         page.get_by_role("button", name="Sign out").click()
         page.get_by_role("button", name="Sign in").wait_for()
+        issuer.claims["email"] = HOSTILE_NAME
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Account").click()
+        page.get_by_text(f"Signed in as {HOSTILE_NAME}").wait_for()
+        assert page.title() != "owned"
+        assert page.locator("img[src='x'], a[href^='javascript'], .katex").count() == 0
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_role("button", name="Sign in").wait_for()
+        issuer.claims["email"] = "ann@example.com"
         if shots:
             page.screenshot(path=f"{shots}/sign-in.png")
         browser.close()
