@@ -45,6 +45,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.statuses: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.letters: Counter[str] = Counter()
         self.promised: set[str] = set()
         self.wrong: defaultdict[str, list[str]] = defaultdict(list)
 
@@ -78,6 +79,7 @@ class Ledger:
             "requests": sum(total.values()),
             "by_status": dict(sorted(total.items())),
             "by_surface": {surface: dict(sorted(counts.items())) for surface, counts in self.statuses.items()},
+            "dead_letters_by_stage": dict(self.letters),
             "neighbours_acknowledged": len(self.promised),
             "wrong": wrong,
         }
@@ -260,7 +262,7 @@ def _settle(sidecar: Sidecar, client: httpx.Client, ledger: Ledger) -> None:
         reply = client.get(f"/v1/responses/{identifier}")
         ledger.note("read_back", reply.status_code, identifier, reply.text)
     for letter in client.get("/v1/dead-letters?limit=500").raise_for_status().json()["items"]:
-        ledger.statuses["dead_letters"][letter["stage"]] += 1
+        ledger.letters[letter["stage"]] += 1
         if letter["stage"] == "store":
             ledger.wrong["store_refused"].append(f"{letter['response_id']}: {letter['reason'][:300]}")
     code, _ = sidecar.stop()
