@@ -68,6 +68,9 @@ def inspect(claim: Claim, chart: Chart, association: Association, vocabulary: Vo
     dated = any(stated.role == "year" for stated in numbers)
     if not (checks or dated or series or association.words_of(text) or facts["labels"]):
         return None
+    if chart.measured and not chart.printed and any(word[0].isupper() for word in missing):
+        # Where marks are all there is, a name that is not in the print may be that of a bar whose name was not read.
+        return None
     found = _numbers(checks) | _words(facts["labels"], stems, missing, vocabulary)
     # Contradictions and confirmations apart: a direction that fits says far less than one that does not.
     moves = {

@@ -213,6 +213,13 @@ def test_a_bar_read_as_a_sign_is_measured(bench: Bench) -> None:
     assert outcome.findings[0].verdict == "supported"
 
 
+def test_a_bar_whose_name_was_not_read_speaks_against_no_statement_about_that_name(bench: Bench) -> None:
+    sketch = countries()
+    sketch.lines = [line for line in sketch.lines if line.text != "Germany"]
+    outcome = bench.outcome("The chart shows that Germany has a population of about 83 million.", bench.evidence("unread", sketch))
+    assert outcome.findings[0].verdict == "not_checked"
+
+
 def test_print_stands_where_it_is_on_the_picture_not_where_it_would_on_a_level_page(bench: Bench) -> None:
     sketch = countries()
     sketch.lines = [replace(line, straight=(line.region[1], 1 - line.region[0], 0.05, 0.03)) for line in sketch.lines]
