@@ -29,6 +29,7 @@ from detectors.calibration.fit import fit_platt
 from detectors.citation_mismatch import CitationMismatch
 from detectors.citing.bearing import FEATURES, MODEL, BearingScorer
 from detectors.claims.citing import without_marks
+from detectors.grounding.contradictions import KINDS
 from detectors.grounding.passages import source_of
 
 FOLDS, SPLITS = 5, 4
@@ -54,6 +55,7 @@ def measure(folder: Path, kept: Path) -> Rows:
                 if key not in known:
                     cited = [one["evidence"] for one in claim["citations"]]
                     sources = [source_of(name, texts[name][0].read_text(encoding="utf-8"), texts[name][1]) for name in cited]
+                    features, support = scorer.measure(without_marks(claim["text"]), sources)
                     known[key] = {
                         "corpus": folder.name,
                         "id": record["id"],
@@ -61,7 +63,10 @@ def measure(folder: Path, kept: Path) -> Rows:
                         "set": record["cohort"]["set"],
                         "wrong": label["hallucinated"],
                         "keys": [*(texts[name][1] for name in cited), record["question"]["text"]],
-                        "features": scorer.measure(without_marks(claim["text"]), sources)[0],
+                        "features": features,
+                        "contradicted": {
+                            kind: max((one.aligned for one in support.contradictions if one.kind == kind), default=0.0) for kind in KINDS
+                        },
                     }
                     out.write(json.dumps(known[key]) + "\n")
                     out.flush()

@@ -50,6 +50,7 @@ GROUPS_OF_FEATURES = {
     "certainty": ("certainty", "quantifier"),
     "roles": ("roles", "other_speaker"),
     "length": ("length",),
+    "contradictions": ("other_value", "other_name", "denied"),
 }
 Floats = NDArray[np.float64]
 
@@ -114,7 +115,9 @@ def fit(rows: Sequence[Row], used: Sequence[int]) -> Fitted:
     wrong = np.asarray([row.wrong for row in rows])
     sizes = {kind: sum(row.kind == kind for row in rows) for kind in {row.kind for row in rows}}
     weight = np.asarray([len(rows) / len(sizes) / sizes[rows[number].kind] for number in owner])
-    means, scales = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-9)
+    means, spread = values.mean(axis=0), values.std(axis=0)
+    # A feature that never varies has no scale; it must not become 0 when the model is rounded.
+    scales = np.where(spread < 1e-4, 1.0, spread)
     standard = ((values - means) / scales)[:, used]
     kept = np.ones(len(values), bool)
     for _ in range(ROUNDS):

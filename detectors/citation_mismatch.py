@@ -74,7 +74,7 @@ class CitationMismatch(Detector):
     """
 
     name: ClassVar[str] = "citation_mismatch"
-    version: ClassVar[str] = "1.1.0"
+    version: ClassVar[str] = "1.2.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"object", "text", "quantity", "entity", "quote", "speaker", "event", "trend", "statement"})
     families: ClassVar[frozenset[str]] = frozenset({"text", "pdf", "image", "audio", "video", "other"})
     seconds_per_case: ClassVar[float] = 0.15
@@ -170,13 +170,13 @@ class CitationMismatch(Detector):
         found, score = None, BROKEN
         if any(source.passages for source in cited):
             found = self._scorer.bearing(text, cited)
-            score = calibration.apply(found.raw)
+            score = found.score(calibration)
         if found is not None and score < calibration.threshold:
             return Finding(claim, "supported", score, f"{names}, cited for it, bears it out.", self._place(found, read))
         if any(one.part is not None for one in read):
             whole = self._scorer.bearing(text, [one.whole for one in read])
             place = self._place(whole, read)
-            if calibration.apply(whole.raw) < calibration.threshold and place is not None:
+            if whole.score(calibration) < calibration.threshold and place is not None:
                 told = f"The cited place in {names} does not say it; the same source says it elsewhere{_where(place)}."
                 return Finding(claim, "hallucinated", score, told, place, error="source")
         if followed.unread:

@@ -35,13 +35,16 @@ class UngroundedStatement(Detector):
     response also carries pictures, recordings or videos, a statement that the text does not bear out may rest on those:
     it is then not checked.
 
+    A value, a name or a denial that stands against a passage which has the rest of the statement is flagged whatever the
+    model over all differences says, as sure as such contradictions were real where they were measured.
+
     It is wrong when support takes more than reading: sums, world knowledge, irony, coreference across paragraphs
     (false alarms); when a false statement is put together from true words, or changes one word for another of like use
     ("cuts" for "hikes" of a cost) that its list of opposites does not have (misses). English only.
     """
 
     name: ClassVar[str] = "ungrounded_statement"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"statement"})
     families: ClassVar[frozenset[str]] = frozenset({"text", "pdf"}) | _LOOKED_AT
     seconds_per_case: ClassVar[float] = 0.4
@@ -139,6 +142,8 @@ class UngroundedStatement(Detector):
     def _score(self, support: Support) -> tuple[float, str]:
         """The probability, and in words which higher tiers had a part in it."""
         score = self.calibration.apply(min(support.raw, COPIED) if support.copied else support.raw)
+        if support.contradicted is not None:
+            score = max(score, support.contradicted[1])
         told = ""
         for tier in self._tiers:
             if not HARD[0] <= score <= HARD[1]:

@@ -6,7 +6,8 @@ regression is scikit-learn's. Nothing here is needed to run a detector.
 
 Where more is at stake a miss costs more than a false alarm. The thresholds of the higher risks follow from the
 calibrated probability by the rule of least expected cost (Elkan 2001, "The Foundations of Cost-Sensitive Learning",
-equation 2): flag from the probability at which the expected cost of staying silent equals that of flagging.
+equation 2): flag from the probability at which the expected cost of staying silent equals that of flagging. Of a weak
+detector that rule flags nearly everything, which nobody reads: a ceiling on false alarms bounds it, :data:`MOST_FALSE_ALARMS`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from detectors.calibration import Calibration
 Floats = NDArray[np.float64]
 # What one missed hallucination costs in false alarms, with as many right as wrong claims; assistive keeps the ceiling.
 MISS_COSTS = {"decision_support": 2.0, "authoritative": 5.0}
+
+# The share of right claims that may be flagged for it, whatever a miss costs.
+MOST_FALSE_ALARMS = {"decision_support": 0.2, "authoritative": 0.3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,13 @@ def least_cost_threshold(positives: int, n: int, miss_cost: float) -> float:
     return odds / (1 + odds)
 
 
+def lowest_threshold(scores: Floats, truth: NDArray[np.bool_], false_alarm_ceiling: float) -> float:
+    """The lowest threshold under the ceiling: right above the highest score of a right claim that must not be flagged."""
+    clean = np.sort(scores[~truth])
+    allowed = int(np.floor(false_alarm_ceiling * len(clean)))
+    return float(np.nextafter(clean[len(clean) - allowed - 1], np.inf)) if len(clean) > allowed else 0.0
+
+
 def _fit(
     shape: Callable[[Floats, NDArray[np.bool_], str], Calibration],
     raw: Sequence[float],
@@ -173,7 +184,7 @@ def _fit(
         threshold = choose_threshold(_apply(fitted, x[train]), y[train], ceiling)
         held_out[test] = _apply(fitted, x[test])
         flagged[test] = held_out[test] >= threshold
-        for risk, lower in _risk_thresholds(y[train], threshold).items():
+        for risk, lower in _risk_thresholds(_apply(fitted, x[train]), y[train], threshold).items():
             at_risk[risk][test] = held_out[test] >= lower
     whole = shape(x, y, name)
     threshold = choose_threshold(_apply(whole, x), y, ceiling)
@@ -188,11 +199,15 @@ def _fit(
         false_alarms=float(flagged[~y].mean()),
     )
     by_risk = {risk: AtRisk(MISS_COSTS[risk], float(seen[y].mean()), float(seen[~y].mean())) for risk, seen in at_risk.items()}
-    return Fit(replace(whole, threshold=threshold, risk_thresholds=_risk_thresholds(y, threshold)), measured, by_risk)
+    return Fit(replace(whole, threshold=threshold, risk_thresholds=_risk_thresholds(_apply(whole, x), y, threshold)), measured, by_risk)
 
 
-def _risk_thresholds(y: NDArray[np.bool_], ceiling: float) -> dict[str, float]:
-    return {risk: min(ceiling, least_cost_threshold(int(y.sum()), len(y), cost)) for risk, cost in MISS_COSTS.items()}
+def _risk_thresholds(p: Floats, y: NDArray[np.bool_], assistive: float) -> dict[str, float]:
+    """By risk the threshold of least cost, raised until few enough right claims are flagged, and never above the assistive one."""
+    return {
+        risk: min(assistive, max(least_cost_threshold(int(y.sum()), len(y), cost), lowest_threshold(p, y, MOST_FALSE_ALARMS[risk])))
+        for risk, cost in MISS_COSTS.items()
+    }
 
 
 def _platt(x: Floats, y: NDArray[np.bool_], name: str) -> Calibration:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from detectors.calibration import Calibration
 from detectors.contract import DetectorUnavailable
 from detectors.grounding.passages import Source
 from detectors.grounding.support import Support, SupportScorer
@@ -22,9 +23,6 @@ MODEL = Path(__file__).with_name("bearing_model.json")
 FEATURES = ("off_topic", "run", "unlike_mean", "source_length")
 # Passages of a source beyond these add nothing to what it is like by chance: only the best few are compared.
 MOST_PASSAGES = 40
-# A statement that stands in its source word for word but for a number is contradicted, however alike the rest is. Rare in
-# the corpus (3 claims, all wrong), so it is a rule and not a weight: likeness up to here, and the raw score it then has at least.
-VERBATIM, CONTRADICTED = 0.25, 2.0
 _REMEDY = "pip install 'groundwatch[lite,offline-models]'"
 
 
@@ -56,6 +54,11 @@ class Bearing:
     features: Mapping[str, float]
     support: Support
 
+    def score(self, calibration: Calibration) -> float:
+        """The calibrated probability, at least that of a contradiction the sources hold (:mod:`detectors.grounding.contradictions`)."""
+        score = calibration.apply(self.raw)
+        return score if self.support.contradicted is None else max(score, self.support.contradicted[1])
+
 
 class BearingScorer:
     """The support scorer with the model above. Not thread-safe."""
@@ -78,8 +81,7 @@ class BearingScorer:
     def bearing(self, text: str, sources: Sequence[Source]) -> Bearing:
         """What sources, taken together, say to a statement."""
         features, support = self.measure(text, sources)
-        raw = self._model.log_odds(features)
-        return Bearing(max(raw, CONTRADICTED) if _contradicted(features, support) else raw, features, support)
+        return Bearing(self._model.log_odds(features), features, support)
 
     def measure(self, text: str, sources: Sequence[Source]) -> tuple[dict[str, float], Support]:
         """The features the model is fitted on, and the support they come from."""
@@ -89,15 +91,3 @@ class BearingScorer:
         measured = {name: support.features[name] for name in FEATURES if name in support.features}
         measured |= {"off_topic": 1.0 - (topic or 0.0), "source_length": math.log1p(min(passages, MOST_PASSAGES))}
         return {name: measured[name] for name in FEATURES}, support
-
-
-def _contradicted(features: Mapping[str, float], support: Support) -> bool:
-    """Whether a number in digits is not there, and another one stands in its surroundings."""
-    if features["unlike_mean"] >= VERBATIM:
-        return False
-    numbers = [gap for gap in support.gaps if gap.kind == "number" and gap.instead is not None]
-    return any(_digits(gap.text) and _digits(gap.instead or "") for gap in numbers)
-
-
-def _digits(text: str) -> bool:
-    return any(character.isdigit() for character in text)

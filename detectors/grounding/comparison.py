@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.contract import Span
 from detectors.grounding.encoder import Encoded, Vectors
-from detectors.grounding.lexicon import opposed
+from detectors.grounding.lexicon import PLAIN_NEGATORS, opposed
 from detectors.grounding.passages import Passage
 from detectors.grounding.quantities import Quantity, find_quantities
 from detectors.grounding.words import Word
@@ -113,12 +113,20 @@ def contradicted(claim: Text, passages: Sequence[Text], found: Sequence[Match]) 
 def flipped(claim: Text, passages: Sequence[Text], found: Sequence[Match]) -> list[int]:
     """Claim words that are negated where their counterpart is not, or the other way round."""
     result = []
+    denials = _denials(claim)
     for number, (word, match) in enumerate(zip(claim.words, found, strict=True)):
+        # "No seats were sold" and "seats were not sold" negate other words and say the same.
+        if denials and match.passage >= 0 and _denials(passages[match.passage]) == denials:
+            continue
         if word.pos in ("VERB", "ADJ", "NOUN", "AUX") and word.content and match.passage >= 0 and match.likeness >= 0.5:
             counterpart = passages[match.passage].words[match.word]
             if word.negated != counterpart.negated and not opposed(word.lemma, counterpart.lemma):
                 result.append(number)
     return result
+
+
+def _denials(text: Text) -> int:
+    return sum(word.text.lower() in PLAIN_NEGATORS or word.dep == "neg" for word in text.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +151,14 @@ def _fit(claim: Text, quantity: Quantity, passages: Sequence[Text], places: Sequ
     for passage, place in zip(passages, places, strict=True):
         for other in passage.quantities:
             same, rounds = quantity.equals(other), quantity.rounds(other)
-            context = _alike_around(claim, quantity.span, passage, other.span)
+            context = alike_around(claim, quantity.span, passage, other.span)
             rank = (same, rounds, context)
             if best is None or rank > (best.present, best.rounded, best.context):
                 best = NumberFit(quantity, same, rounds, context, other, place)
     return best or NumberFit(quantity, False, False, 0.0, None, None)
 
 
-def _alike_around(claim: Text, span: Span, passage: Text, other: Span, reach: int = 4) -> float:
+def alike_around(claim: Text, span: Span, passage: Text, other: Span, reach: int = 4) -> float:
     """Share of the content words around a claim's number that have a like word around the other number."""
     mine, theirs = _around(claim, span, reach), _around(passage, other, reach * 2)
     if not mine or not theirs:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from detectors.contract import Span
 from detectors.grounding.comparison import Match, NumberFit, Text, contradicted, flipped, matches, number_fits
+from detectors.grounding.contradictions import KINDS, Contradiction, contradictions
 from detectors.grounding.lexicon import NEGATORS, QUANTIFIERS, UNCERTAIN
 from detectors.grounding.retrieval import Candidate, Indexed
+from detectors.grounding.values import confirmed
 from detectors.grounding.words import Word
 
 FEATURES = (
@@ -44,9 +46,13 @@ FEATURES = (
     "roles",
     "run",
     "length",
+    "other_value",
+    "other_name",
+    "denied",
 )
 # Below this likeness a new word has no counterpart worth naming.
 UNLIKE = 0.45
+_GAP_OF = {"value": "number", "name": "name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +68,30 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Feature values in the order of :data:`FEATURES`, and the gaps, weightiest first."""
+    """Feature values in the order of :data:`FEATURES`, the gaps, weightiest first, and what a passage says otherwise."""
 
     values: tuple[float, ...]
     gaps: tuple[Gap, ...]
+    contradictions: tuple[Contradiction, ...]
 
 
 def measure(claim: Text, candidates: Sequence[Candidate], passages: Sequence[Text], indexed: Indexed) -> Measured:
     """Features of a claim against its candidate passages (best first, ``passages`` their texts)."""
-    found = matches(claim, passages)
-    numbers = number_fits(claim, passages, [candidate.passage for candidate in candidates])
+    known = confirmed(claim.text, (passage.text for passage in indexed.passages))
+    found = [
+        _same(match) if _within(word.span, known) else match for word, match in zip(claim.words, matches(claim, passages), strict=True)
+    ]
+    fits = number_fits(claim, passages, [candidate.passage for candidate in candidates])
+    numbers = [replace(fit, present=True) if _within(fit.quantity.span, known) and not fit.rounded else fit for fit in fits]
     opposites = contradicted(claim, passages, found)
     turned = flipped(claim, passages, found)
+    otherwise = contradictions(claim, passages, found, indexed)
+    said = {kind: max((one.aligned for one in otherwise if one.kind == kind), default=0.0) for kind in KINDS}
     content = [n for n, word in enumerate(claim.words) if word.content and not word.number]
     weights = np.asarray([indexed.weight(claim.words[n].stem) for n in content] or [1.0])
     same = np.asarray([found[n].same for n in content] or [True])
     near = np.asarray([found[n].nearby for n in content] or [True])
-    known = np.asarray([claim.words[n].stem in indexed.idf for n in content] or [True])
+    had = np.asarray([found[n].same or claim.words[n].stem in indexed.idf for n in content] or [True])
     unlike = np.asarray([1 - found[n].likeness for n in content] or [0.0])
     new = np.where(same, 0.0, unlike)
     order = np.sort(new)[::-1]
@@ -87,7 +100,7 @@ def measure(claim: Text, candidates: Sequence[Candidate], passages: Sequence[Tex
     values = {
         "uncovered": float((weights * ~same).sum() / weights.sum()),
         "uncovered_best": float((weights * ~near).sum() / weights.sum()),
-        "uncovered_all": float((~known).mean()),
+        "uncovered_all": float((~had).mean()),
         "new_pairs": _new_pairs(claim, passages),
         "unlike_best": 1 - max((c.cosine if c.cosine is not None else c.coverage for c in candidates), default=0.0),
         "unlike_mean": float((weights * unlike).sum() / weights.sum()),
@@ -96,7 +109,7 @@ def measure(claim: Text, candidates: Sequence[Candidate], passages: Sequence[Tex
         "unlike_verb": _worst(claim, found, content, ("VERB",)),
         "unlike_noun": _worst(claim, found, content, ("NOUN", "PROPN")),
         "unlike_adjective": _worst(claim, found, content, ("ADJ", "ADV")),
-        "new_words": float(np.log1p((~known).sum())),
+        "new_words": float(np.log1p((~had).sum())),
         "new_name": float(np.log1p(len(lost))),
         "new_name_share": len(lost) / max(1, len(names)),
         "far_name": float(np.mean([not found[n].nearby for n in names])) if names else 0.0,
@@ -111,8 +124,27 @@ def measure(claim: Text, candidates: Sequence[Candidate], passages: Sequence[Tex
         "roles": _roles(claim, passages, found),
         "run": 1 - _longest_run(claim, passages) / max(1, len(claim.words)),
         "length": float(np.log1p(len(claim.words))),
+        "other_value": said["value"],
+        "other_name": said["name"],
+        "denied": said["denial"],
     }
-    return Measured(tuple(values[name] for name in FEATURES), _gaps(claim, passages, found, numbers, opposites, turned, indexed))
+    told = [Gap(_GAP_OF[one.kind], one.text, one.span, one.instead, 4.0) for one in otherwise if one.kind in _GAP_OF]
+    # What stands there instead is known: the same words need no second gap that knows less.
+    gaps = [
+        gap
+        for gap in _gaps(claim, passages, found, numbers, opposites, turned, indexed)
+        if not any(gap.span[0] < one.span[1] and one.span[0] < gap.span[1] for one in told)
+    ]
+    return Measured(tuple(values[name] for name in FEATURES), (*told, *gaps), tuple(otherwise))
+
+
+def _same(match: Match) -> Match:
+    """A word of a value that the evidence has in other words."""
+    return replace(match, likeness=1.0, same=True, nearby=True)
+
+
+def _within(span: Span, places: Sequence[Span]) -> bool:
+    return any(start <= span[0] and span[1] <= end for start, end in places)
 
 
 def _is_code(text: str) -> bool:

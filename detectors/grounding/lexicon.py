@@ -115,8 +115,10 @@ def _sides() -> dict[str, frozenset[str]]:
             for word in one:
                 opposed.setdefault(word, set()).update(set(other) - {word})
     weekdays = {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
-    for day in weekdays:
-        opposed[day] = weekdays - {day}
+    colours = {"red", "blue", "green", "yellow", "white", "black", "brown", "orange", "purple", "pink", "grey"}
+    for group in (weekdays, colours):
+        for word in group:
+            opposed[word] = opposed.get(word, set()) | group - {word}
     return {word: frozenset(others) for word, others in opposed.items()}
 
 

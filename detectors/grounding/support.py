@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.grounding.comparison import Text, text_of
+from detectors.grounding.contradictions import Contradiction, surest
 from detectors.grounding.encoder import Encoded, Encoder
 from detectors.grounding.features import FEATURES, Gap, measure
 from detectors.grounding.model import SupportModel
@@ -49,6 +50,12 @@ class Support:
     passages: tuple[Passage, ...]
     gaps: tuple[Gap, ...]
     features: Mapping[str, float]
+    contradictions: tuple[Contradiction, ...] = ()
+
+    @property
+    def contradicted(self) -> tuple[Contradiction, float] | None:
+        """What a passage says otherwise, with how often such a contradiction was real where the rules were measured; None without one."""
+        return surest(self.contradictions)
 
     @property
     def copied(self) -> bool:
@@ -118,7 +125,8 @@ class SupportScorer:
             measured = measure(mine, candidates, [self._text(candidate) for candidate in candidates], indexed)
             raw = self._model.log_odds(measured.values)
             passages = tuple(candidate.passage for candidate in candidates)
-            found.append(Support(claim, raw, passages, measured.gaps, dict(zip(FEATURES, measured.values, strict=True))))
+            named = dict(zip(FEATURES, measured.values, strict=True))
+            found.append(Support(claim, raw, passages, measured.gaps, named, measured.contradictions))
         return found
 
     def _text(self, candidate: Candidate) -> Text:
@@ -138,7 +146,7 @@ def _told(gap: Gap) -> str:
     if gap.kind == "number":
         return f"the number {gap.text!r} is not there{instead}"
     if gap.kind == "name":
-        return f"the name {gap.text!r} is nowhere in it"
+        return f"the name {gap.text!r} is nowhere in it{instead}"
     if gap.kind == "opposite":
         return f"it says {gap.instead!r}, not {gap.text!r}"
     if gap.kind == "negation":

@@ -33,7 +33,10 @@ _STEMMED = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d[\d,.]*")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word with its place in the text. ``head`` is an index into the words of the same text, its own for a root."""
+    """A word with its place in the text. ``head`` is an index into the words of the same text, its own for a root.
+
+    ``entity`` is spaCy's type, empty for no entity.
+    """
 
     text: str
     lemma: str
@@ -46,6 +49,7 @@ class Word:
     name: bool
     number: bool
     negated: bool
+    entity: str = ""
 
 
 def words_of(texts: Sequence[str]) -> list[list[Word]]:
@@ -99,6 +103,7 @@ def _words(doc: Doc) -> list[Word]:
                 or token.pos_ == "PROPN",
                 number=number,
                 negated=token.i in negated,
+                entity=token.ent_type_,
             )
         )
     return found

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detectors.calibration import Calibration, CalibrationInvalid
-from detectors.calibration.fit import choose_threshold, fit_isotonic, fit_platt
+from detectors.calibration.fit import MOST_FALSE_ALARMS, choose_threshold, fit_isotonic, fit_platt
 
 
 def _scores(seed: int = 7) -> tuple[list[float], list[bool], list[int]]:
@@ -102,7 +102,7 @@ def test_a_higher_risk_flags_earlier_and_an_unnamed_one_as_shipped() -> None:
 def test_fitted_risk_thresholds_catch_more_and_never_lie_above_the_first(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     labels = [bool(number % 3 == 0) for number in range(600)]
-    raw = [float(random.normal(0.6 if label else 0.4, 0.15)) for label in labels]
+    raw = [float(random.normal(0.6 if label else 0.4, 0.08)) for label in labels]
     fitted = fit_platt(raw, labels, list(range(600)), 5, name="made", false_alarm_ceiling=0.05)
     fitted.save(tmp_path, "1", {})
     loaded = Calibration.load("made", tmp_path)
@@ -114,6 +114,18 @@ def test_fitted_risk_thresholds_catch_more_and_never_lie_above_the_first(tmp_pat
     assert json.loads((tmp_path / "made.json").read_text())["provenance"]["by_risk"]["authoritative"]["miss_cost"] == 5.0
     # Bayes' rule: with a third of the claims wrong, a miss at cost 5 is worth flagging from odds of (1/2) / 5.
     assert thresholds[2] == pytest.approx(1 / 11, abs=1e-6)
+
+
+def test_risk_thresholds_of_a_weak_detector_leave_most_right_claims_alone() -> None:
+    random = np.random.default_rng(5)
+    labels = [bool(number % 2) for number in range(1000)]
+    raw = [float(random.normal(0.55 if label else 0.45, 0.2)) for label in labels]
+    fitted = fit_platt(raw, labels, list(range(1000)), 5, name="weak", false_alarm_ceiling=0.05)
+    # By cost alone an answer of high risk would be flagged from 1/6 on, which is nearly every one.
+    assert fitted.calibration.apply(min(raw)) > 0.1
+    assert fitted.by_risk["decision_support"].false_alarms <= MOST_FALSE_ALARMS["decision_support"] + 0.03
+    assert fitted.by_risk["authoritative"].false_alarms <= MOST_FALSE_ALARMS["authoritative"] + 0.03
+    assert fitted.by_risk["authoritative"].catch > fitted.by_risk["decision_support"].catch > fitted.measured.catch
 
 
 def test_fitting_refuses_one_class_and_uneven_lists() -> None:
