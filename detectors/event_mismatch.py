@@ -70,7 +70,7 @@ class EventMismatch(Detector):
     """Judges event claims against videos."""
 
     name: ClassVar[str] = "event_mismatch"
-    version: ClassVar[str] = "1.1.0"
+    version: ClassVar[str] = "1.2.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"event"})
     families: ClassVar[frozenset[str]] = frozenset({"video"})
     seconds_per_case: ClassVar[float] = 15.0
