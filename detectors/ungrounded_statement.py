@@ -26,6 +26,7 @@ _LOOKED_AT = frozenset({"image", "audio", "video"})
 _LEFT = frozenset({"quote", "speaker", "event", "trend", "object"})
 _ERRORS = {"number": "value", "name": "entity"}
 _QUOTED = 240
+_LOOKING_S = 0.001
 
 
 class UngroundedStatement(Detector):
@@ -69,8 +70,8 @@ class UngroundedStatement(Detector):
 
     @classmethod
     def stated_costs(cls) -> dict[str, float]:
-        """Only text costs anything."""
-        return {family: 0.0 if family in _LOOKED_AT else cls.seconds_per_case for family in sorted(cls.families)}
+        """Only text costs more than a look at what there is."""
+        return {family: _LOOKING_S if family in _LOOKED_AT else cls.seconds_per_case for family in sorted(cls.families)}
 
     def claim_context(self, case: Case, claim: Claim) -> str | None:
         """A verdict rests on the statement and the evidence alone; with a judge it holds for the day, whose budget may have been spent."""
@@ -81,7 +82,9 @@ class UngroundedStatement(Detector):
         return bool(case.evidence_of("text", "pdf"))
 
     def claims_for(self, case: Case) -> list[Claim]:
-        """Statements; beside pictures and recordings only those no claim about what is seen or heard stands in."""
+        """Statements; beside pictures and recordings only those no claim about what is seen or heard stands in; none without text."""
+        if not self.concerns(case):
+            return []
         statements = super().claims_for(case)
         if not case.evidence_of(*_LOOKED_AT):
             return statements
