@@ -26,6 +26,9 @@ _LOOKED_AT = frozenset({"image", "audio", "video"})
 _LEFT = frozenset({"quote", "speaker", "event", "trend", "object"})
 _ERRORS = {"number": "value", "name": "entity"}
 _QUOTED = 240
+# A PDF with less of its words in sentences is a form: "Amount due" and "EUR 184.40" stand apart, and no passage says that
+# this sum is due. A line of this many words counts as a sentence.
+PROSE_SHARE, SENTENCE_WORDS = 0.5, 8
 _LOOKING_S = 0.001
 
 
@@ -34,7 +37,7 @@ class UngroundedStatement(Detector):
 
     It reads texts (transcripts and recognised pages of role ``transcript`` and ``ocr`` among them) and PDFs. Where the
     response also carries pictures, recordings or videos, a statement that the text does not bear out may rest on those:
-    it is then not checked.
+    it is then not checked. The same holds for forms and tables in PDFs, whose fields say what no sentence does.
 
     A value, a name or a denial that stands against a passage which has the rest of the statement is flagged whatever the
     model over all differences says, as sure as such contradictions were real where they were measured.
@@ -45,7 +48,7 @@ class UngroundedStatement(Detector):
     """
 
     name: ClassVar[str] = "ungrounded_statement"
-    version: ClassVar[str] = "1.1.0"
+    version: ClassVar[str] = "1.1.1"
     kinds: ClassVar[frozenset[str]] = frozenset({"statement"})
     families: ClassVar[frozenset[str]] = frozenset({"text", "pdf"}) | _LOOKED_AT
     seconds_per_case: ClassVar[float] = 0.4
@@ -110,7 +113,7 @@ class UngroundedStatement(Detector):
                 statements.append((claim, without_marks(claim.text)))
         supports = self._scorer.supports([text for _, text in statements], sources)
         # What could not be read, and what is no text, may hold the support that was not found.
-        doubt = _doubt(case, unread)
+        doubt = _doubt(case, unread) or _form(case, sources)
         return findings + [self._finding(claim, support, doubt) for (claim, _), support in zip(statements, supports, strict=True)]
 
     def _read(self, case: Case) -> tuple[list[Source], list[EvidenceUnreadable]]:
@@ -186,3 +189,15 @@ def _doubt(case: Case, unread: Sequence[EvidenceUnreadable]) -> str | None:
         return str(unread[0])
     other: Sequence[EvidenceFile] = case.evidence_of(*_LOOKED_AT)
     return f"it may rest on {other[0].id!r}, which is {other[0].media_type}" if other else None
+
+
+def _form(case: Case, sources: Sequence[Source]) -> str | None:
+    pages = {piece.id for piece in case.evidence_of("pdf")}
+    form = next((source for source in sources if source.evidence in pages and not is_prose(source)), None)
+    return None if form is None else f"{form.evidence!r} is a form or table, whose fields say what no sentence does"
+
+
+def is_prose(source: Source) -> bool:
+    """Whether most words of a source stand in sentences."""
+    lengths = [len(passage.text.split()) for passage in source.passages]
+    return sum(length for length in lengths if length >= SENTENCE_WORDS) >= PROSE_SHARE * sum(lengths)

@@ -11,8 +11,9 @@ import pytest
 
 from detectors.claims import extract
 from detectors.contract import Case, DetectorOptions, DetectorUnavailable, EvidenceFile, Usage
+from detectors.grounding.passages import source_of
 from detectors.grounding.verdicts import Opinion
-from detectors.ungrounded_statement import UngroundedStatement
+from detectors.ungrounded_statement import UngroundedStatement, is_prose
 from tests.detectors.sources import case
 
 TEXT = (
@@ -192,3 +193,10 @@ def test_a_contradicted_value_is_flagged_with_what_stands_there_instead(detector
     assert finding.score is not None
     assert finding.score > 0.7
     assert "40 million pounds" in finding.explanation
+
+
+def test_a_form_is_no_prose_and_a_letter_is() -> None:
+    form = source_of("invoice", "Invoice 114\nDate\n18 June 2026\nAmount due\nEUR 184.40\nMeridian Lab Supplies")
+    letter = source_of("letter", "We write to tell you that the order of 18 June was sent today. It will reach you by post within days.")
+    assert not is_prose(form)
+    assert is_prose(letter)
