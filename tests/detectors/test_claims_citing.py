@@ -98,8 +98,8 @@ def test_cited_sentences_become_statements_whatever_the_evidence() -> None:
     answer = "The sky is blue. The total is 5 [1]."
     # Texts bear on every statement; a recording only on those that cite it.
     for family, expected in (("text", 2), ("pdf", 2), ("audio", 1)):
-        statements = [claim.text for claim in extract(answer, [family]) if claim.kind == "statement"]
-        assert statements == ["The sky is blue.", "The total is 5 [1]."][-expected:]
+        statements = [claim for claim in extract(answer, [family]) if claim.kind == "statement"]
+        assert [claim.text for claim in statements] == ["The sky is blue.", "The total is 5 [1]."][-expected:]
         assert statements[0].span is not None
         assert answer[slice(*statements[0].span)] == statements[0].text
 
