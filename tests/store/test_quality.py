@@ -111,8 +111,8 @@ def test_a_summary_splits_the_flagged_by_quality_and_leaves_none_out(reader: Rea
 
 
 def test_responses_from_before_the_quality_was_kept_have_none(settings: Settings, module_store: Store) -> None:
-    migrate.downgrade(settings, "clickhouse", "0003", module_store)
     Writer(module_store).insert_responses([full("old")], "before")
+    migrate.downgrade(settings, "clickhouse", "0003", module_store)
     migrate.migrate(settings.model_copy(update={"retention_days": 36_500}), module_store)
     found = Reader(module_store).response("default", "old")
     assert found is not None
