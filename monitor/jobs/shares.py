@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from scipy import special
 
 # Hours of a baseline needed before the scatter between hours can be told from chance.
 MIN_HOURS = 6
@@ -100,6 +99,9 @@ def _relative_variance(hours: Sequence[Counts], rho: float) -> float:
 
 def _tails(flagged: int, checked: int, mean: float, rho: float) -> tuple[float, float]:
     """P(X ≥ flagged) and P(X ≤ flagged) under the beta-binomial of this mean and intraclass correlation."""
+    # scipy takes a quarter of a second to import, which the start of the service should not wait for.
+    from scipy import special
+
     # Below this the beta-binomial is the binomial to all digits that matter, and its parameters overflow.
     if rho < 1e-7:
         return float(special.bdtrc(flagged - 1, checked, mean)) if flagged else 1.0, float(special.bdtr(flagged, checked, mean))

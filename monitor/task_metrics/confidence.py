@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from monitor.score import Share, share
 from monitor.task_metrics.estimates import NOTHING, Estimate
@@ -146,6 +145,9 @@ def _aurc(table: _Cells, weights: Counts) -> Floats:
     With k answers and E errors before m of equal confidence, e of them wrong, the sum over j = 1..m of (E + e·j/m) / (k + j) is
     e + (E - e·k/m)·(ψ(k+m+1) - ψ(k+1)), where ψ is the digamma function.
     """
+    # scipy takes a quarter of a second to import, which the start of the service should not wait for.
+    from scipy import special
+
     _, m, e = _levels(table, weights)
     k, errors = np.cumsum(m, axis=1) - m, np.cumsum(e, axis=1) - e
     each = e / np.maximum(m, 1)
@@ -155,6 +157,9 @@ def _aurc(table: _Cells, weights: Counts) -> Floats:
 
 
 def _best(wrong: int, total: int) -> float:
+    # scipy takes a quarter of a second to import, which the start of the service should not wait for.
+    from scipy import special
+
     right = total - wrong
     # Sum over j = 1..wrong of j / (right + j), by the same digamma identity.
     return float(wrong - right * (special.digamma(total + 1) - special.digamma(right + 1))) / total

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from scipy import special
 
 from monitor.score import share
 
@@ -48,6 +47,9 @@ def mean_estimate(name: str, n: int, mean: float, variance: float) -> Estimate:
 
     A share has the Wilson interval; any other mean Student's, cut at what the metric can be.
     """
+    # scipy takes a quarter of a second to import, which the start of the service should not wait for.
+    from scipy import special
+
     if n == 0:
         return NOTHING
     if name in SHARES:
