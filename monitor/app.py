@@ -7,6 +7,7 @@ nothing: what was acknowledged is in the spool, and every stage goes on where it
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -260,6 +261,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     began = time.monotonic()
     provider = configure_tracing(settings.own_traces_url)
     service = Service(settings)
+    gc.freeze()
+    gc.enable()
     try:
         server = uvicorn.Server(
             uvicorn.Config(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from monitor.clock import Clock, SystemClock
-from monitor.detect.bench import failures_of, version_of
+from monitor.detect.catalogues import failures_of, version_of
 from monitor.detect.refitting import Calibrated, Method, Refitting
 from monitor.detect.wire import CATALOGUE_MODULE
 from monitor.leader import Leadership

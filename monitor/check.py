@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.clock import Clock, SystemClock
-from monitor.detect.bench import Bench, failures_of, judge_or_fail
+from monitor.detect.bench import Bench, judge_or_fail
+from monitor.detect.catalogues import failures_of
 from monitor.detect.engine import WorkItem, outcome_of
 from monitor.detect.wire import CATALOGUE_MODULE, CLAIMS_MODULE, config_of
 from monitor.errors import EvidenceRefused, GroundwatchError

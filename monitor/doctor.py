@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from monitor.clock import SystemClock
-from monitor.detect.bench import failures_of
+from monitor.detect.catalogues import failures_of
 from monitor.detect.local import LocalEngine
 from monitor.detect.wire import config_of
 from monitor.errors import AlreadyRunning, GroundwatchError, StorageUnavailable

@@ -14,7 +14,8 @@ from monitor import cli
 from monitor.chain.export import chain_of, digest_of
 from monitor.chain.verification import Step, read_chain, replay, verify
 from monitor.clock import MovableClock
-from monitor.detect.bench import Bench, calibration_of
+from monitor.detect.bench import Bench
+from monitor.detect.catalogues import calibration_of
 from monitor.detect.engine import WorkItem, outcome_of
 from monitor.detect.wire import config_of
 from monitor.errors import RecordInvalid

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
 from monitor.api.models import EvidenceStored
-from monitor.api.previews import MAX_WIDTH
+from monitor.api.rendering import MAX_WIDTH
 from monitor.errors import BodyTooLarge, EvidenceRefused, RecordInvalid
 from monitor.evidence import EvidenceStore, Incoming, StoredBlob, media_type_of
 from monitor.records import is_text_type

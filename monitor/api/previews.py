@@ -12,11 +12,11 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from monitor.api.rendering import MAX_WIDTH
 from monitor.errors import BodyUnsupported, EvidenceRefused
 from monitor.evidence import media_type_of
 
 MAX_PIXELS = 64_000_000
-MAX_WIDTH = 2048
 # Width a whole page gets where the caller names none: readable text, under 3 megapixels for A4.
 PAGE_WIDTH = 1400
 _AT_ONCE = threading.BoundedSemaphore(2)

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import msgspec
 
-from monitor.api.previews import page_picture, thumbnail
 from monitor.errors import BodyUnsupported, EvidenceRefused
 
+MAX_WIDTH = 2048
 MEMORY_BYTES = 2 * 1024**3
 TIME_LIMIT_S = 20.0
 _START_S = 30.0
@@ -129,6 +129,9 @@ def _serve(connection: Connection) -> None:
 
 
 def _make(wanted: _Wanted) -> _Made | _Unsupported | _Refused:
+    # Only this process decodes; the service starts without the picture library.
+    from monitor.api.previews import page_picture, thumbnail
+
     path = Path(wanted.path)
     try:
         if wanted.page is not None:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 import monitor
-from monitor.detect.bench import calibration_of
+from monitor.detect.catalogues import calibration_of
 from monitor.errors import EvidenceMissing
 from monitor.evidence import EvidenceStore
 from monitor.findings import OutcomeRecord

@@ -16,8 +16,8 @@ import msgspec
 import structlog
 
 from monitor.clock import Clock
-from monitor.detect.bench import failures_of
 from monitor.detect.cases import visible
+from monitor.detect.catalogues import failures_of
 from monitor.detect.engine import Engine, WorkItem, outcome_of
 from monitor.detect.local import LocalEngine
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, config_of

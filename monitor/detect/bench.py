@@ -6,23 +6,22 @@ import hashlib
 import importlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 import msgspec
 
-from detectors.calibration import FOLDER, Calibration, CalibrationInvalid
+from detectors.calibration import CalibrationInvalid
 from detectors.calibration.recalibration import Recalibration
-from detectors.catalogue import Entry
 from detectors.contract import Case, Detector, DetectorOptions, DetectorUnavailable, Finding, Outcome, not_checked
 from monitor.detect.cases import CaseBuilder, ClaimFinders
+from monitor.detect.catalogues import catalogue_of
 from monitor.detect.quality import QualityMeter, explained, unseeable
 from monitor.detect.recall import Recall, Recalled, merged
 from monitor.detect.verdict_cache import FILE, VerdictCache
-from monitor.detect.wire import CATALOGUE_MODULE, Judgement, WorkerConfig
-from monitor.errors import SettingsInvalid
+from monitor.detect.wire import Judgement, WorkerConfig
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
 from monitor.findings import EvidenceQuality, FindingRecord
 from monitor.records import DEFAULT_PROJECT, MASK, Evidence, ResponseRecord, Usage
@@ -30,51 +29,6 @@ from monitor.records import DEFAULT_PROJECT, MASK, Evidence, ResponseRecord, Usa
 # Copies of inline and fetched evidence: ten of the largest allowed, as the store keeps twenty of its own.
 _CACHED_EVIDENCE = 10
 _log = logging.getLogger(__name__)
-
-
-class Catalogue(Protocol):
-    """The module that names the detectors; see :mod:`detectors.catalogue`."""
-
-    CATALOGUE: Mapping[str, Entry]
-
-    def create(self, name: str, options: DetectorOptions) -> Detector:
-        """The detector of that name, not yet loaded."""
-        ...
-
-
-def catalogue_of(module: str) -> Catalogue:
-    """The catalogue in a module."""
-    return cast(Catalogue, importlib.import_module(module))
-
-
-def failures_of(detectors: Sequence[str], catalogue: str = CATALOGUE_MODULE) -> dict[str, str]:
-    """What each of these detectors catches. Raises SettingsInvalid for a name that is in no catalogue."""
-    known = catalogue_of(catalogue).CATALOGUE
-    for name in detectors:
-        if name not in known:
-            raise SettingsInvalid("GROUNDWATCH_DETECTORS", name, "there is no such detector", f"Choose from {', '.join(known)}")
-    return {name: known[name].failure for name in detectors}
-
-
-def version_of(name: str, catalogue: str = CATALOGUE_MODULE) -> str:
-    """The version of a detector as installed here. Raises SettingsInvalid where a package it needs is missing."""
-    try:
-        return catalogue_of(catalogue).create(name, DetectorOptions()).version
-    except DetectorUnavailable as error:
-        raise SettingsInvalid("GROUNDWATCH_DETECTORS", name, error.missing, error.remedy) from error
-
-
-def calibration_of(name: str, risk: str, own: Path) -> dict[str, str | float | None]:
-    """The calibration of a detector as in force here: thresholds for that risk, hash of the shipped file and of the team's own.
-
-    Values are None where there is none: some detectors are rules, and a team need not have fitted any.
-    """
-    hashes = [
-        hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-        for path in (FOLDER / f"{name}.json", own / f"{name}.json")
-    ]
-    threshold = Calibration.load(name).threshold_for(risk) if hashes[0] is not None else None
-    return {"threshold": threshold, "shipped_sha256": hashes[0], "own_sha256": hashes[1]}
 
 
 def source_digest(config: WorkerConfig) -> str:

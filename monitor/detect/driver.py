@@ -19,8 +19,8 @@ from datetime import datetime
 import msgspec
 
 from monitor.clock import Clock
-from monitor.detect.bench import failures_of
 from monitor.detect.cases import visible
+from monitor.detect.catalogues import failures_of
 from monitor.detect.contracts import DetectCounters, DetectorStatus, DueReader, OnDeadLetter, OutcomeWriter
 from monitor.detect.engine import DetectorReport, Engine, Finished, WorkItem, outcome_of
 from monitor.detect.local import LocalEngine

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from monitor.clock import Clock, SystemClock
-from monitor.detect.bench import failures_of, source_digest
+from monitor.detect.bench import source_digest
 from monitor.detect.cases import visible
+from monitor.detect.catalogues import failures_of
 from monitor.detect.engine import DetectorReport, WorkItem, outcome_of
 from monitor.detect.local import LocalEngine
 from monitor.detect.wire import CATALOGUE_MODULE, CLAIMS_MODULE, Judgement, WorkerConfig, config_of
