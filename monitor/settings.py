@@ -7,6 +7,7 @@ from the defaults here. A value that cannot be used stops the start and names th
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,6 +24,10 @@ CONFIG_FILE = "groundwatch.toml"
 _SECRET = ("oidc_client_secret", "clickhouse_url", "metadata_url", "evidence_url", "webhook_url")
 _SHAPES = {tuple: 'a JSON list such as ["a", "b"]', dict: 'a JSON map such as {"a": "b"}', bool: "true or false"}
 _SEE = "See the settings table in README.md"
+# How much a variable resembles the setting that it misspells (difflib's ratio). What resembles none may be anybody's.
+_MISSPELT = 0.75
+# What Kubernetes hands every container where a service is called groundwatch or groundwatch-dashboard.
+_OF_KUBERNETES = re.compile(r"(^|_)(service_(host|port)|port_\d+_(tcp|udp))", re.IGNORECASE)
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -193,8 +198,10 @@ def load_settings(**overrides: Any) -> Settings:
     """Settings from command line, environment and ``groundwatch.toml``, in that order of precedence.
 
     Raises:
-        SettingsInvalid: a value cannot be used, or the file cannot be read or names a setting that does not exist.
+        SettingsInvalid: a value cannot be used, a variable misspells a setting, or the file cannot be read or names a
+            setting that does not exist.
     """
+    _refuse_misspelt()
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         first = Settings(**given)
@@ -211,6 +218,18 @@ def load_settings(**overrides: Any) -> Settings:
         where = f"{'.'.join(place)}: " if place else ""
         raise _invalid(name, detail.get("input"), where + detail["msg"]) from error
     return settings.model_copy(update={"data": _absolute(settings.data)})
+
+
+def _refuse_misspelt() -> None:
+    """Raise SettingsInvalid for a variable that would be ignored though it was surely meant for a setting."""
+    prefix = _variable("")
+    for variable, value in os.environ.items():
+        name = variable.removeprefix(prefix).lower()
+        if not variable.startswith(prefix) or name in Settings.model_fields or _OF_KUBERNETES.search(name):
+            continue
+        if known := get_close_matches(name, Settings.model_fields, n=1, cutoff=_MISSPELT):
+            shown = "***" if known[0] in _SECRET else value
+            raise SettingsInvalid(variable, shown, "is no setting", f"Did you mean {_variable(known[0])}?")
 
 
 def _read_file(data: Path) -> dict[str, Any]:

@@ -48,6 +48,38 @@ def test_a_file_that_cannot_be_used_stops_the_start_and_is_named(tmp_path: Path,
     assert refusal.value.setting == named
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("GROUNDWATCH_PROT", "GROUNDWATCH_PORT"),
+        ("GROUNDWATCH_DETECTOR", "GROUNDWATCH_DETECTORS"),
+        ("GROUNDWATCH_DASHBORD_PORT", "GROUNDWATCH_DASHBOARD_PORT"),
+    ],
+)
+def test_a_misspelt_variable_stops_the_start_and_the_right_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    monkeypatch.setenv(variable, "9000")
+    with pytest.raises(SettingsInvalid, match=f"{meant}\\?") as refusal:
+        load_settings(data=tmp_path)
+    assert refusal.value.setting == variable
+
+
+def test_a_misspelt_secret_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROUNDWATCH_OIDC_CLIENT_SECRETS", "hush")
+    with pytest.raises(SettingsInvalid) as refusal:
+        load_settings(data=tmp_path)
+    assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "variable", ["GROUNDWATCH_API_URL", "GROUNDWATCH_API_KEY", "GROUNDWATCH_SERVICE_HOST", "GROUNDWATCH_PORT_4318_TCP"]
+)
+def test_variables_of_others_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "tcp://10.0.0.1:4318")
+    assert load_settings(data=tmp_path).port == 4318
+
+
 def unreadable(name: str) -> tuple[str, str]:
     """What the environment and the file may hold that a setting of this type cannot be."""
     field = Settings.model_fields[name]
