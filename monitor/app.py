@@ -66,6 +66,9 @@ REQUESTS_LIMIT_S = 5
 # An exporter sends a batch again within minutes; later the record's own id tells a span that comes twice.
 SPANS_KNOWN_FOR = timedelta(days=1)
 _BACKLOG = 2048
+# Objects made before each generation is searched for cycles. Python's own 700 had the collector walk through the records of
+# a batch dozens of times on their way to the store: a third of the time it takes. Records have no cycles.
+_COLLECT_AFTER = (20_000, 20, 50)
 
 log = structlog.get_logger(__name__)
 
@@ -262,6 +265,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     provider = configure_tracing(settings.own_traces_url)
     service = Service(settings)
     gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
     gc.enable()
     try:
         server = uvicorn.Server(

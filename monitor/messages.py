@@ -21,7 +21,7 @@ _UNSPOKEN = ("reasoning", "tool_call", "compaction", "refusal", "function_call")
 _ROLES = {"developer": "system", "model": "assistant", "ai": "assistant", "human": "user", "function": "tool"}
 
 
-class Media(msgspec.Struct, frozen=True, kw_only=True):
+class Media(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A picture, recording, film or document in a message: base64 ``content``, or a ``uri``."""
 
     media_type: str
@@ -29,7 +29,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     uri: str | None = None
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One turn. ``role`` is ``system``, ``user``, ``assistant`` or ``tool``."""
 
     role: str

@@ -46,8 +46,8 @@ NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """Shared behaviour of all record structs."""
+class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, gc=False):
+    """Shared behaviour of all record structs. Trees without cycles: the collector need not look into them."""
 
 
 class Release(_Record, frozen=True):

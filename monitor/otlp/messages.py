@@ -24,7 +24,7 @@ CONTENT = re.compile(
 )
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True):
+class Document(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a retriever brought."""
 
     content: str

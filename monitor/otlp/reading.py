@@ -150,7 +150,7 @@ def _finite(value: Any) -> Any:
 # --- JSON ---------------------------------------------------------------------------------------------------------
 
 
-class _Lenient(msgspec.Struct, frozen=True, rename="camel"):
+class _Lenient(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """OTLP asks receivers to ignore fields they do not know; null is the same as absent."""
 
 

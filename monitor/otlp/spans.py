@@ -12,14 +12,14 @@ DEEPEST = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class SpanEvent(msgspec.Struct, frozen=True, kw_only=True):
+class SpanEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something noted during a span; some instrumentations put the messages here."""
 
     name: str
     attributes: dict[str, Any]
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A finished span. Ids are lower-case hex, ``parent_id`` is empty for a root, times are nanoseconds since 1970 UTC.
 
     Attribute values are JSON types; bytes are base64 text.

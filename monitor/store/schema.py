@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -282,6 +283,7 @@ def with_answer(record: ResponseRecord, text: str) -> ResponseRecord:
     return msgspec.structs.replace(record, answer=answer)
 
 
+@lru_cache(maxsize=1024)
 def family(media_type: str) -> str:
     """``image``, ``audio``, ``video``, ``text``, ``pdf`` or ``other``, as detectors and dashboards group evidence."""
     bare = media_type.split(";")[0].strip().lower()
