@@ -66,10 +66,11 @@ def documents_of(span: Span) -> list[Document]:
 def unflattened(attributes: Mapping[str, Any], prefix: str) -> list[dict[str, Any]]:
     """The list that OpenInference spreads over ``prefix.0.a.b``, ``prefix.1.a.b`` … as nested maps, in order."""
     items: dict[int, dict[str, Any]] = {}
+    start = f"{prefix}."
     for name, value in attributes.items():
-        if not name.startswith(f"{prefix}."):
+        if not name.startswith(start):
             continue
-        number, _, path = name[len(prefix) + 1 :].partition(".")
+        number, _, path = name[len(start) :].partition(".")
         if not (_is_number(number) and path and path.count(".") < DEEPEST):
             continue
         node = items.setdefault(int(number), {})

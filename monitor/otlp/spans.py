@@ -65,6 +65,8 @@ def text_of(attributes: dict[str, Any], *names: str) -> str | None:
 def number_of(attributes: dict[str, Any], *names: str) -> float | None:
     """As :func:`first`, as a number that is not negative; None where it is none."""
     value = first(attributes, *names)
+    if value is None:
+        return None
     try:
         number = float(value)
     except (TypeError, ValueError):
