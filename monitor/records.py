@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -225,6 +226,18 @@ def is_text_type(media_type: str) -> bool:
     """Whether evidence of this IANA type is carried as text (``text/*``, JSON, XML, CSV)."""
     bare = media_type.split(";")[0].strip().lower()
     return bare.startswith("text/") or bare in ("application/json", "application/xml") or bare.endswith(("+json", "+xml"))
+
+
+@lru_cache(maxsize=1024)
+def family_of(media_type: str) -> str:
+    """``image``, ``audio``, ``video``, ``text``, ``pdf`` or ``other``, as detectors and dashboards group evidence."""
+    bare = media_type.split(";")[0].strip().lower()
+    if bare == "application/pdf":
+        return "pdf"
+    if is_text_type(bare):
+        return "text"
+    head = bare.split("/")[0]
+    return head if head in ("image", "audio", "video") else "other"
 
 
 def parse_response(raw: bytes | str) -> ResponseRecord:

@@ -1,7 +1,6 @@
 """Decodes audio evidence, and the sound track of video evidence, to 16 kHz mono.
 
-Only real media containers are opened: playlists and concatenation scripts, which make a decoder open other files, are
-not among them. What cannot be decoded raises :class:`~detectors.contract.EvidenceUnreadable` with the cause.
+What cannot be decoded raises :class:`~detectors.contract.EvidenceUnreadable` with the cause.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.containers import open_container
 from detectors.contract import EvidenceFile, EvidenceUnreadable
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ RATE = 16_000
 MAX_SECONDS = 3 * 3600
 # Shorter than this there is no word in it.
 MIN_SECONDS = 0.1
-DEMUXERS = "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,gsm,loas,matroska,webm,mov,mp3,mpeg,mpegts,ogg,w64,wav,wv"
 
 
 def decode(evidence: EvidenceFile, limit_s: float = MAX_SECONDS) -> Samples:
@@ -39,11 +38,7 @@ def decode(evidence: EvidenceFile, limit_s: float = MAX_SECONDS) -> Samples:
     if evidence.path.stat().st_size == 0:
         raise EvidenceUnreadable(evidence.id, "the file is empty")
     try:
-        with (
-            evidence.path.open("rb") as stream,
-            # A stream, not a path, and both lists: a hostile container reaches neither other files nor the network.
-            av.open(stream, options={"format_whitelist": DEMUXERS, "protocol_whitelist": "pipe"}, metadata_errors="ignore") as container,
-        ):
+        with open_container(evidence.path) as container:
             samples = _decoded(evidence, container, limit_s)
     except (av.FFmpegError, OSError, ValueError, MemoryError) as error:
         raise EvidenceUnreadable(evidence.id, f"the recording is damaged or of an unknown format ({error})") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from detectors.containers import open_container
 from detectors.contract import EvidenceFile
 
 # A longer PDF may carry any printed page number; it is not searched.
@@ -66,15 +67,10 @@ def seconds_of(evidence: EvidenceFile) -> float | None:
     """The length its container states; None where it states none or cannot be opened here."""
     try:
         import av
-
-        from detectors.hearing.audio import DEMUXERS
     except ImportError:
         return None
     try:
-        with (
-            evidence.path.open("rb") as stream,
-            av.open(stream, options={"format_whitelist": DEMUXERS, "protocol_whitelist": "pipe"}, metadata_errors="ignore") as container,
-        ):
+        with open_container(evidence.path) as container:
             return None if not container.duration else float(container.duration / av.time_base)
     except (av.FFmpegError, OSError, ValueError, MemoryError):
         return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from statistics import median
 
+from detectors.containers import open_container
 from detectors.contract import EvidenceFile
-from detectors.hearing.audio import DEMUXERS
 from detectors.quality.grades import Problem, Quality, quality, unusable
 from detectors.quality.pictures import picture_measures, shrink
 from detectors.quality.verdicts import SMALL_VIDEO_SIDE, picture_problems
@@ -22,10 +22,7 @@ def video_quality(evidence: EvidenceFile) -> Quality:
     if not evidence.path.is_file() or evidence.path.stat().st_size == 0:
         return unusable("empty", "the file is missing or empty")
     try:
-        with (
-            evidence.path.open("rb") as stream,
-            av.open(stream, options={"format_whitelist": DEMUXERS, "protocol_whitelist": "pipe"}, metadata_errors="ignore") as container,
-        ):
+        with open_container(evidence.path) as container:
             if not container.streams.video:
                 return unusable("no_picture", "it has no picture track")
             return _measured(container)

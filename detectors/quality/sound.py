@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.containers import open_container
 from detectors.contract import EvidenceFile
-from detectors.hearing.audio import DEMUXERS
 
 # Ten minutes tell the quality of a recording; an hour more would only cost.
 LONGEST_S = 600.0
@@ -51,11 +51,7 @@ def _decoded(evidence: EvidenceFile) -> tuple[Samples, int, float | None]:
     if not evidence.path.is_file() or evidence.path.stat().st_size == 0:
         raise SoundBroken("empty", "the file is missing or empty")
     try:
-        with (
-            evidence.path.open("rb") as stream,
-            # As the detectors open it: a stream and both lists, so that a hostile container reaches nothing else.
-            av.open(stream, options={"format_whitelist": DEMUXERS, "protocol_whitelist": "pipe"}, metadata_errors="ignore") as container,
-        ):
+        with open_container(evidence.path) as container:
             if not container.streams.audio:
                 raise SoundBroken("no_sound", "it has no sound track")
             track = container.streams.audio[0]

@@ -1,7 +1,6 @@
 """Decodes video evidence as a stream: one pass for an outline of small thumbnails, one for the frames worth a look.
 
-At no time is more than one full frame held. Only real media containers are opened (see :mod:`detectors.hearing.audio`).
-What cannot be decoded raises :class:`~detectors.contract.EvidenceUnreadable` with the cause.
+At no time is more than one full frame held. What cannot be decoded raises :class:`~detectors.contract.EvidenceUnreadable` with the cause.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from detectors.containers import MOVING, open_container
 from detectors.contract import EvidenceFile, EvidenceUnreadable
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ THUMB_SIZE = (32, 24)
 EVERY_FRAME_UNTIL_S = 90.0
 # A frame is shrunk to this many pixels on its long side before it is looked at: no detector here sees more.
 LOOK_SIDE = 1280
-_DEMUXERS = "asf,avi,flv,gif,matroska,webm,mov,mpeg,mpegts,ogg"
 _NO_TIME_LEFT = 1e-3
 
 
@@ -122,10 +121,7 @@ def _opened(evidence: EvidenceFile) -> Iterator[InputContainer]:
     if evidence.path.stat().st_size == 0:
         raise EvidenceUnreadable(evidence.id, "the file is empty")
     try:
-        with (
-            evidence.path.open("rb") as stream,
-            av.open(stream, options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "pipe"}, metadata_errors="ignore") as container,
-        ):
+        with open_container(evidence.path, MOVING) as container:
             if not container.streams.video:
                 raise EvidenceUnreadable(evidence.id, "it has no pictures, only sound")
             _check_size(evidence, container.streams.video[0].width, container.streams.video[0].height)

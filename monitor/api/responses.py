@@ -28,7 +28,7 @@ from monitor.api.window import Filter
 from monitor.errors import EvidenceMissing, NotFound
 from monitor.evidence import EvidenceStore
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, Verdict
-from monitor.records import Claim, Evidence, ResponseRecord, Usage, is_text_type
+from monitor.records import Claim, Evidence, ResponseRecord, Usage, family_of
 from monitor.review.queue import ReviewQueue
 from monitor.store.rows import ListedResponse
 
@@ -143,17 +143,6 @@ def outcome_view(outcome: OutcomeRecord) -> OutcomeView:
         finished_at=outcome.finished_at,
         usage=[_usage(one) for one in outcome.usage],
     )
-
-
-def family_of(media_type: str) -> str:
-    """``image``, ``audio``, ``video``, ``text``, ``pdf`` or ``other``, as the detectors group evidence."""
-    bare = media_type.split(";")[0].strip().lower()
-    if bare == "application/pdf":
-        return "pdf"
-    if is_text_type(bare):
-        return "text"
-    head = bare.split("/")[0]
-    return head if head in ("image", "audio", "video") else "other"
 
 
 def _evidence(store: EvidenceStore, evidence: Evidence, quality: EvidenceQuality | None) -> EvidenceView:

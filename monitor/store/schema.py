@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
 
 from monitor.findings import QUALITY_GRADES, EvidenceQuality, FindingRecord, OutcomeRecord, QualityGrade, input_quality
-from monitor.records import Answer, ResponseRecord, Usage, encode_response, is_text_type
+from monitor.records import Answer, ResponseRecord, Usage, encode_response, family_of
 from monitor.store.client import Store
 from monitor.store.queries import ENGINES
 from monitor.store.rows import SpooledResponse
@@ -191,7 +190,7 @@ def response_row(item: SpooledResponse) -> list[Any]:
         record.release.version if record.release else "",
         record.model.name if record.model else "",
         record.cohort,
-        sorted({family(evidence.media_type) for evidence in record.evidence}),
+        sorted({family_of(evidence.media_type) for evidence in record.evidence}),
         sum(stage.duration_ms for stage in record.stages) if record.stages else None,
         cost,
         currency,
@@ -281,18 +280,6 @@ def with_answer(record: ResponseRecord, text: str) -> ResponseRecord:
     """The record with its answer text taken out, or put back."""
     answer: Answer = msgspec.structs.replace(record.answer, text=text)
     return msgspec.structs.replace(record, answer=answer)
-
-
-@lru_cache(maxsize=1024)
-def family(media_type: str) -> str:
-    """``image``, ``audio``, ``video``, ``text``, ``pdf`` or ``other``, as detectors and dashboards group evidence."""
-    bare = media_type.split(";")[0].strip().lower()
-    if bare == "application/pdf":
-        return "pdf"
-    if is_text_type(bare):
-        return "text"
-    head = bare.split("/")[0]
-    return head if head in ("image", "audio", "video") else "other"
 
 
 def priced(usage: Sequence[Usage]) -> tuple[float | None, str, int]:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import SettingsInvalid, StoreRefused, StoreUnavailable
+from monitor.records import family_of
 from monitor.settings import Settings
 from monitor.store import client
 from monitor.store.client import Store
 from monitor.store.fragments import Query
 from monitor.store.reading import Reader
-from monitor.store.schema import family, priced
+from monitor.store.schema import priced
 from monitor.store.writer import Writer
 from tests.store.samples import NOON, full, outcome, window
 
@@ -147,7 +148,7 @@ def test_nothing_is_inserted_for_an_empty_batch(writer: Writer) -> None:
     ],
 )
 def test_media_types_fall_into_the_families_of_the_detectors(media_type: str, expected: str) -> None:
-    assert family(media_type) == expected
+    assert family_of(media_type) == expected
 
 
 def test_nothing_used_has_no_price() -> None:
