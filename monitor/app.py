@@ -49,6 +49,7 @@ from monitor.migrate import migrate
 from monitor.otlp.traces import Traces
 from monitor.records import DEFAULT_PROJECT
 from monitor.retention import EvidenceRetention
+from monitor.sealing import PlainFolder, Vault, keys_for, note_keys, noted_keys
 from monitor.settings import Settings
 from monitor.spool import Spool
 from monitor.store.client import Store
@@ -108,8 +109,15 @@ class Service:
     def _start(self) -> Context:
         settings, clock, closing = self.settings, self.clock, self._closing
         started_at = clock.now()
+        keys = keys_for(settings)
+        vault = None
+        if keys is not None:
+            note_keys(settings.data, [keys.newest, *(known for known in noted_keys(settings.data) if known != keys.newest)])
+            vault = Vault(keys, PlainFolder(settings.plain_dir))
+            closing.callback(vault.plain.close)
+            closing.enter_context(vault.plain.for_temporary_files())
         migrate(settings)
-        database = Database(settings.sqlalchemy_url)
+        database = Database(settings.sqlalchemy_url, keys)
         closing.callback(database.dispose)
         if not settings.single_user and not settings.oidc_issuer:
             require_key(database, settings.host, started_at)
@@ -118,20 +126,20 @@ class Service:
         closing.callback(store.close)
         migrate(settings, store)
         kept = timedelta(days=settings.retention_days)
-        spool = Spool(settings.spool_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, kept)
+        spool = Spool(settings.spool_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, kept, keys)
         closing.callback(spool.close)
         reader, writer = Reader(store), Writer(store)
-        evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir)
+        evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir, vault)
         letters = DeadLetters(database, clock)
         metrics = Metrics()
-        metrics.at_scrape(lambda: _readings(spool, traces, driver, clock))
+        metrics.at_scrape(lambda: _readings(spool, traces, driver, vault, clock))
         ingest = Ingest(settings, spool, evidence, clock)
         redact = ingest.redactor.outcome
         driver = Driver(settings, reader, writer, database, evidence, clock, on_lag=metrics.detection_lag.observe, redact=redact)
         delivery = Delivery(settings, database, clock)
         limits = Limits(database, clock)
         closing.callback(limits.flush)
-        span_spool = Spool(settings.traces_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, SPANS_KNOWN_FOR)
+        span_spool = Spool(settings.traces_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, SPANS_KNOWN_FOR, keys)
         closing.callback(span_spool.close)
         traces = Traces(span_spool, ingest, settings.trace_wait_s, cast(OnDeadLetter, letters.add))
         drain = Drain(spool, writer, clock, cast(OnDeadLetter, letters.add))
@@ -151,7 +159,7 @@ class Service:
         closing.callback(traces.stop)
         driver.start()
         closing.callback(driver.stop, drain=False)
-        desk = CheckDesk(settings, evidence.url, clock, redact=redact)
+        desk = CheckDesk(settings, evidence.url, clock, redact=redact, vault=vault)
         closing.callback(desk.stop)
         queued_checks = QueuedWork(settings, database, desk, clock)
         queued_checks.start()
@@ -203,7 +211,7 @@ def require_key(database: Database, host: str, now: datetime) -> None:
     raise KeyRequired(host)
 
 
-def _readings(spool: Spool, traces: Traces, driver: Driver, clock: Clock) -> Iterator[Reading]:
+def _readings(spool: Spool, traces: Traces, driver: Driver, vault: Vault | None, clock: Clock) -> Iterator[Reading]:
     waiting, done = spool.pending(), driver.counters()
     oldest = waiting.oldest_received_at
     age = 0.0 if oldest is None else max(0.0, (clock.now() - oldest).total_seconds())
@@ -211,6 +219,9 @@ def _readings(spool: Spool, traces: Traces, driver: Driver, clock: Clock) -> Ite
     yield Reading(name="spool_bytes", documentation="Size of those records.", values={(): waiting.bytes})
     yield Reading(name="spool_oldest_seconds", documentation="Age of the oldest of them.", values={(): age})
     yield Reading(name="otlp_open_traces", documentation="Traces that wait for their root span.", values={(): traces.open_traces})
+    if vault is not None:
+        unusable = "Blobs that did not open since the start: damaged, replaced, or sealed with a key that is missing."
+        yield Reading(name="evidence_unusable", documentation=unusable, values={(): len(vault.damaged)})
     yield Reading(
         name="detect_outcomes",
         documentation="How detectors ended on responses, by state.",

@@ -1,35 +1,42 @@
 """``groundwatch backup`` and ``restore``: one archive of a stopped data folder, checked file by file on the way back.
 
 SQLite files are copied by SQLite itself, so that what its journal holds is in the copy. Every file is in the manifest
-with its SHA-256; a restore that finds a difference leaves nothing behind. What lives elsewhere (a ClickHouse server,
+with its SHA-256; a restore that finds a difference leaves nothing behind. With keys the whole archive is sealed, so that
+what lies plain in the databases does not lie plain in it. What lives elsewhere (a ClickHouse server,
 PostgreSQL, object storage) is named in the manifest as left out and has to be backed up by its own tools.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import os
 import shutil
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import msgspec
 
 import monitor
-from monitor.errors import GroundwatchError, StorageUnavailable
+from monitor.errors import GroundwatchError, SealBroken, SealKeyMissing, StorageUnavailable
 from monitor.leader import LOCK_FILE, Leadership
+from monitor.sealing import KeyRing, SealedReader, SealingWriter, is_sealed_file, keys_for
+from monitor.sealing.keys import FILE_SETTING
 from monitor.settings import Settings
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 # Joined weights and copies of evidence are made again when they are needed.
 _LEFT_BEHIND = {"cache", LOCK_FILE}
-_CHUNK = 1 << 20
+_CONTEXT = b"groundwatch backup"
 
 
 class BackupRefused(GroundwatchError):
@@ -62,6 +69,7 @@ def backup(settings: Settings, archive: Path, now: datetime) -> Manifest:
 
     Raises:
         AlreadyRunning: a sidecar runs on the folder.
+        SettingsInvalid: the keys cannot be used, or the folder needs one that is missing.
         BackupRefused: there is nothing to back up, or the archive exists.
         StorageUnavailable: the archive cannot be written; nothing of it remains.
     """
@@ -69,16 +77,22 @@ def backup(settings: Settings, archive: Path, now: datetime) -> Manifest:
         raise BackupRefused(settings.data, "there is no such data folder", "Name it with --data")
     if archive.exists():
         raise BackupRefused(archive, "exists already", "Choose another name, or remove it")
+    keys = keys_for(settings)
     partial = archive.with_name(f"{archive.name}.partial")
     with Leadership(settings.data), tempfile.TemporaryDirectory() as scratch:
         try:
             with partial.open("wb") as out:
-                with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as tar:
+                sealing = None if keys is None else SealingWriter(out, keys)
+                # The library asks for a whole file and uses what can be written to.
+                target = cast(BinaryIO, sealing or out)
+                with gzip.GzipFile(fileobj=target, mode="wb", compresslevel=1) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
                     files = {name: _add(tar, name, path, Path(scratch)) for name, path in _files(settings.data)}
                     manifest = Manifest(
                         format=FORMAT, version=monitor.__version__, created_at=now, files=files, left_out=_elsewhere(settings)
                     )
                     _add_bytes(tar, msgspec.json.encode(manifest))
+                if sealing is not None:
+                    sealing.finish(_CONTEXT)
                 out.flush()
                 os.fsync(out.fileno())
             partial.rename(archive)
@@ -88,8 +102,8 @@ def backup(settings: Settings, archive: Path, now: datetime) -> Manifest:
     return manifest
 
 
-def restore(archive: Path, data: Path) -> Manifest:
-    """Make a data folder of an archive, checking every file against the manifest.
+def restore(archive: Path, data: Path, keys: KeyRing | None = None) -> Manifest:
+    """Make a data folder of an archive, checking every file against the manifest; ``keys`` open a sealed one.
 
     Raises:
         BackupRefused: the archive is damaged, no backup, or of a newer format; or the folder is not empty.
@@ -101,11 +115,16 @@ def restore(archive: Path, data: Path) -> Manifest:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        manifest = _unpack(archive, partial)
+        manifest = _unpack(archive, partial, keys)
         if data.exists():
             data.rmdir()
         partial.rename(data)
-    except (tarfile.TarError, EOFError, msgspec.MsgspecError) as error:
+    except SealKeyMissing as error:
+        remedy = f"Name the file that holds it with {FILE_SETTING}"
+        raise BackupRefused(archive, f"is sealed with the key {error.key_id}, which is not among the keys", remedy) from error
+    except SealBroken as error:
+        raise BackupRefused(archive, error.problem, "Use another archive") from error
+    except (tarfile.TarError, EOFError, zlib.error, msgspec.MsgspecError) as error:
         raise BackupRefused(archive, f"is no whole backup ({error})", "Use another archive") from error
     except FileNotFoundError as error:
         raise BackupRefused(archive, "there is no such archive", "Check its name") from error
@@ -149,8 +168,8 @@ def _add_bytes(tar: tarfile.TarFile, content: bytes) -> None:
         tar.addfile(entry, stream)
 
 
-def _unpack(archive: Path, folder: Path) -> Manifest:
-    with tarfile.open(archive, "r:gz") as tar:
+def _unpack(archive: Path, folder: Path, keys: KeyRing | None) -> Manifest:
+    with _opened(archive, keys) as stream, tarfile.open(fileobj=stream, mode="r:gz") as tar:
         # The filter keeps every member inside the folder and takes neither devices nor absolute links.
         tar.extractall(folder, filter="data")
     listed = folder / MANIFEST
@@ -169,6 +188,13 @@ def _unpack(archive: Path, folder: Path) -> Manifest:
     if found:
         raise BackupRefused(archive, f"{next(iter(found))} is not in its manifest", "Use another archive")
     return manifest
+
+
+def _opened(archive: Path, keys: KeyRing | None) -> BinaryIO:
+    if not is_sealed_file(archive):
+        return archive.open("rb")
+    reader = SealedReader(archive.open("rb"), keys, _CONTEXT, str(archive))
+    return cast(BinaryIO, io.BufferedReader(reader))
 
 
 def _hash(path: Path) -> str:

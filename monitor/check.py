@@ -21,6 +21,7 @@ from monitor.errors import EvidenceRefused, GroundwatchError
 from monitor.evidence import media_type_of
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, QualityGrade, Verdict
 from monitor.records import Answer, Claim, Evidence, Question, ResponseRecord, check_response
+from monitor.sealing import keys_for
 from monitor.settings import Settings
 
 EXIT_CLEAN = 0
@@ -124,7 +125,7 @@ def check(
     check_response(record)
     # Every file is named from the root, so that the files of one check may lie anywhere.
     root = Path("/")
-    bench = Bench(config_of(settings, catalogue=catalogue, claims=finders))
+    bench = Bench(config_of(settings, keys=keys_for(settings), catalogue=catalogue, claims=finders))
     item = WorkItem(project=_PROJECT, record=record)
     judgements = {name: judge_or_fail(bench, name, record, root) for name in names}
     # The quality stands once in the report, not at every detector.

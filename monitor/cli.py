@@ -114,10 +114,43 @@ def backup(archive: Annotated[Path, typer.Argument(help="Archive to write, such 
 def restore(archive: Annotated[Path, typer.Argument(help="An archive of `groundwatch backup`.")], data: Data = None) -> None:
     """Make a new data folder of an archive, checking every file."""
     from monitor.backup import restore as read_archive
+    from monitor.sealing import keys_for
 
     settings = _settings(data)
-    manifest = read_archive(archive, settings.data)
+    manifest = read_archive(archive, settings.data, keys_for(settings))
     print(f"{settings.data}: {len(manifest.files)} files of {manifest.created_at:%Y-%m-%d %H:%M} UTC, all as they were.")
+
+
+@app.command()
+def seal(
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Only put a new key first in the keys file, which is made if missing.")
+    ] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Open everything, to turn encryption off.")] = False,
+    data: Data = None,
+) -> None:
+    """Seal what a data folder holds with the newest key. Stop the sidecar first; run it again after a kill."""
+    from monitor.errors import SettingsInvalid
+    from monitor.sealing.keys import FILE_SETTING, add_key
+
+    settings = _settings(data)
+    if new_key:
+        if not settings.encryption_keys_file:
+            raise SettingsInvalid(FILE_SETTING, "", "is not set", "Name the file to make, outside the data folder")
+        path = Path(settings.encryption_keys_file).expanduser().absolute()
+        print(f"{path}: the key {add_key(path, settings.encryption_key_service)} is now the first. Keep a copy of it elsewhere: without it")
+        print(
+            "nothing it seals can be read again. A running sidecar takes it at its next start, `groundwatch seal` re-seals what is older."
+        )
+        return
+    from monitor.resealing import reseal_folder
+
+    done = reseal_folder(settings, plain=plain)
+    how = "opened" if plain else f"sealed with {done.sealed_with}"
+    print(f"{settings.data}: {done.blobs} blobs, {done.records} waiting records and {done.rows} rows {how}; {done.blobs_kept} blobs were.")
+    for problem in done.unusable:
+        print(f"Left as it is: {problem}", file=sys.stderr)
+    raise typer.Exit(1 if done.unusable else 0)
 
 
 @app.command()

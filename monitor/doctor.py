@@ -27,6 +27,8 @@ from monitor.leader import Leadership
 from monitor.metadata.database import Database
 from monitor.metadata.keys import ApiKeys
 from monitor.migrate import status as schema_status
+from monitor.sealing import keys_for, noted_keys
+from monitor.sealing.plain import SHARED_MEMORY
 from monitor.settings import Settings
 from monitor.store.client import Store
 from monitor.supervise import api_url
@@ -51,6 +53,7 @@ def examine(settings: Settings) -> list[Check]:
     """Everything groundwatch needs on this machine; no check stops the others."""
     checks = [Check(name="settings", state="ok", found=f"data {settings.data}, detectors {', '.join(settings.detectors) or 'none'}")]
     checks += _safely("data folder", lambda: _data_folder(settings))
+    checks += _safely("encryption at rest", lambda: _encryption(settings))
     running = _running(settings)
     checks += _ports(settings, running)
     checks += _safely("schemas", lambda: _schemas(settings, running))
@@ -92,6 +95,22 @@ def _data_folder(settings: Settings) -> Iterator[Check]:
     found = f"{settings.data} is writable, {free / 1024**3:.1f} GiB free"
     state: State = "missing" if free < NO_SPACE else "warn" if free < LITTLE_SPACE else "ok"
     yield Check(name="data folder", state=state, found=found, remedy="" if state == "ok" else "Free disk space, or use another --data")
+
+
+def _encryption(settings: Settings) -> Iterator[Check]:
+    keys = keys_for(settings)
+    if keys is None:
+        yield Check(name="encryption at rest", state="ok", found="off: evidence, spool, dead letters and backups lie plain")
+        return
+    older = [known for known in noted_keys(settings.data) if known != keys.newest]
+    found = f"evidence, spool, dead letters, queued checks, verdict cache and backups are sealed with key {keys.newest}"
+    found += f"; older content may need {', '.join(older)}" if older else ""
+    found += "; ClickHouse and the other metadata are not sealed"
+    remedy = "`groundwatch seal` re-seals what is older" if older else ""
+    yield Check(name="encryption at rest", state="ok", found=found, remedy=remedy)
+    if not os.access(SHARED_MEMORY, os.W_OK):
+        problem = f"no {SHARED_MEMORY}: evidence that is being judged lies plain in {settings.plain_dir} for that time"
+        yield Check(name="shared memory", state="warn", found=problem, remedy=f"Mount a tmpfs at {SHARED_MEMORY}")
 
 
 def _running(settings: Settings) -> dict[str, Any] | None:

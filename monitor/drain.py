@@ -82,7 +82,8 @@ class Drain:
         if len(letters) > DEAD_LETTERS_A_BATCH and len(letters) * 2 > len(batch.items):
             raise StoreRefused("most of a batch", None, letters[0][1])
         for item, reason in letters:
-            self._on_dead_letter(item.project, "store", item.id, None, reason, item.raw.decode(errors="replace"))
+            payload = item.raw.decode(errors="replace") if item.problem is None else None
+            self._on_dead_letter(item.project, "store", item.id, None, reason, payload)
         self._spool.confirm(batch)
         self.drained += len(batch.items) - len(letters)
         self.dead_letters += len(letters)
@@ -116,6 +117,9 @@ class Drain:
         letters: list[tuple[SpooledItem, str]] = []
         readable: list[tuple[SpooledItem, SpooledResponse]] = []
         for item in batch.items:
+            if item.problem is not None:
+                letters.append((item, item.problem))
+                continue
             try:
                 readable.append((item, self._response(item)))
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:

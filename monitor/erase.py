@@ -18,6 +18,7 @@ from monitor.metadata.database import Database
 from monitor.metadata.erasures import ErasureRecord, Selector
 from monitor.metadata.letters import DeadLetters
 from monitor.migrate import migrate
+from monitor.sealing import PlainFolder, Vault, keys_for
 from monitor.settings import Settings
 from monitor.spool import Spool
 from monitor.store.client import Store
@@ -36,19 +37,24 @@ def erase(settings: Settings, project: str, selector: Selector, clock: Clock | N
     clock = clock or SystemClock()
     with ExitStack() as closing:
         closing.enter_context(Leadership(settings.data))
+        keys = keys_for(settings)
+        vault = None
+        if keys is not None:
+            vault = Vault(keys, PlainFolder(settings.plain_dir))
+            closing.callback(vault.plain.close)
         migrate(settings)
-        database = Database(settings.sqlalchemy_url)
+        database = Database(settings.sqlalchemy_url, keys)
         closing.callback(database.dispose)
         store = Store.open(settings)
         closing.callback(store.close)
         migrate(settings, store)
         kept = timedelta(days=settings.retention_days)
-        spool = Spool(settings.spool_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, kept)
+        spool = Spool(settings.spool_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, kept, keys)
         closing.callback(spool.close)
         drain = Drain(spool, Writer(store), clock, cast(OnDeadLetter, DeadLetters(database, clock).add))
         while drain.drain_once():
             pass
-        evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir)
+        evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir, vault)
         return Erasure(settings, store, spool, evidence, database, clock).request(project, selector, ACTOR)
 
 

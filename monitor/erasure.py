@@ -139,7 +139,7 @@ def waiting_for(spool: Spool, project: str, blobs: Collection[str]) -> set[str]:
     while blobs and (page := spool.after(after, _PAGE)):
         after = page[-1].sequence
         for item in page:
-            if item.project == project:
+            if item.project == project and item.problem is None:
                 found.update({_hash_of(piece) for piece in decode_record(item.raw).evidence} & set(blobs))
     return found
 

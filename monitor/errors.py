@@ -8,11 +8,14 @@ GroundwatchError
 ├── BodyUnsupported        a content type or encoding nobody here reads → 415
 ├── KeyRefused             no key, an unknown key, or one whose role does not reach → 401, 403
 ├── EvidenceRefused        a blob or a reference may not be used → 4xx naming why
-│   └── EvidenceAltered    its bytes are not those the record names by hash
+│   ├── EvidenceAltered    its bytes are not those the record names by hash
+│   └── EvidenceUnusable   its sealed bytes do not open
 ├── EvidenceMissing        no blob under that sha256
 │   └── EvidenceDeleted    there was one, and it was deleted on purpose
 ├── NotFound               no such response, alert, review item …
 ├── Conflict               the thing is in another state than the request needs
+├── SealBroken             sealed content was changed, or is not what it stands for
+│   └── SealKeyMissing     its key is not among the keys
 ├── SettingsInvalid        a setting cannot be used: the start stops and names it
 ├── StoreUnavailable       ClickHouse did not answer → retried with backoff
 ├── StoreRefused           ClickHouse understood and said no: a row or a statement is wrong → dead letter
@@ -116,6 +119,13 @@ class EvidenceAltered(EvidenceRefused):
         super().__init__(evidence, problem, "Send it again")
 
 
+class EvidenceUnusable(EvidenceRefused):
+    """The sealed bytes of a piece of evidence do not open: damaged, replaced, or their key is missing."""
+
+    def __init__(self, evidence: str, problem: str) -> None:
+        super().__init__(evidence, f"cannot be opened: it {problem}", "Take it from a backup, put its key back, or upload it again")
+
+
 class EvidenceMissing(GroundwatchError):
     """No blob is stored under this hash."""
 
@@ -151,6 +161,24 @@ class Conflict(GroundwatchError):
         self.identifier = identifier
         self.state = state
         super().__init__(f"{kind} {identifier!r} is {state}; {wanted}")
+
+
+class SealBroken(GroundwatchError):
+    """Sealed content does not open; nothing of it is used."""
+
+    def __init__(self, what: str, problem: str, remedy: str) -> None:
+        self.what = what
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{what} {problem}. {remedy}")
+
+
+class SealKeyMissing(SealBroken):
+    """The key that content was sealed with is not among the keys."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__("the content", f"is sealed with the key {key_id}, which is not among the keys", "Put that key back into the file")
 
 
 class SettingsInvalid(GroundwatchError):

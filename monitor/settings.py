@@ -20,6 +20,7 @@ from monitor.errors import SettingsInvalid
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CONFIG_FILE = "groundwatch.toml"
+PLAIN_FOLDER = "plain"
 # Values that an error must not repeat.
 _SECRET = ("oidc_client_secret", "clickhouse_url", "metadata_url", "evidence_url", "webhook_url")
 _SHAPES = {tuple: 'a JSON list such as ["a", "b"]', dict: 'a JSON map such as {"a": "b"}', bool: "true or false"}
@@ -69,6 +70,12 @@ class Settings(BaseSettings):
     evidence_retention_days_document: int = Field(0, ge=0, description="The same for PDFs and every other kind of file.")
     evidence_retention_days_text: int = Field(0, ge=0, description="The same for texts over 4 KB; shorter ones lie in their record.")
     audit_views: bool = Field(False, description="Note in the audit log who opened which response and evidence, once a day each.")
+    encryption_keys_file: str = Field(
+        "", description="File of keys, newest first, that seal evidence, spool, dead letters and backups; empty = they lie plain."
+    )
+    encryption_key_service: str = Field(
+        "", description="Your own key service, package.module:factory, that opens the keys in that file; empty = they are plain in it."
+    )
     redact: tuple[str, ...] = Field((), description="Personal data masked in all text before anything is written; empty = nothing.")
 
     # Detecting
@@ -172,6 +179,11 @@ class Settings(BaseSettings):
     def cache_dir(self) -> Path:
         """Where joined weights and evaluation results are kept."""
         return self.data / "cache"
+
+    @property
+    def plain_dir(self) -> Path:
+        """Where sealed evidence lies open for as long as it is read, where shared memory has no room."""
+        return self.cache_dir / PLAIN_FOLDER
 
     @property
     def calibration_dir(self) -> Path:

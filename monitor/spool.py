@@ -5,6 +5,9 @@ everything that waits in a single transaction and releases the callers after its
 store are cut once and remembered under a token until they are confirmed, so the same records go out under the same
 token after a crash and the store can tell that it has them. Ids stay known for the retention: a record that is sent
 again is answered as a duplicate without a look into the store.
+
+With keys a record is sealed before it is queued, so neither the file nor its journal ever holds a plain one. Project, id
+and time stay readable.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from pathlib import Path
 import msgspec
 
 from monitor.clock import Clock
-from monitor.errors import SlowDown, StorageUnavailable
+from monitor.errors import SealBroken, SlowDown, StorageUnavailable
+from monitor.sealing import KeyRing, RecordSealer
 
 # A batch is held in memory several times over on its way into the store.
 BATCH_BYTES = 16 * 1024 * 1024
@@ -34,6 +38,7 @@ RETRY_AFTER_S = 5
 # Freed pages are kept for the records to come, up to 64 MiB; after a backlog the file shrinks by 16 MiB a batch.
 KEEP_FREE_PAGES = 16_384
 VACUUM_PAGES = 4_096
+_RESEALED_AT_ONCE = 500
 # Old ids are forgotten in 256 slices by the first byte of their hash; all slices take a day.
 PRUNE_EVERY = timedelta(minutes=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,7 +66,7 @@ COMMIT;
 
 
 class SpoolState(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits for the store. ``bytes`` is the size of the waiting records' JSON."""
+    """What waits for the store. ``bytes`` is the size of the waiting records as they lie on disk, without their indexes."""
 
     count: int
     bytes: int
@@ -69,13 +74,14 @@ class SpoolState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpooledItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One record as it was taken in; ``raw`` is its JSON."""
+    """One record as it was taken in; ``raw`` is its JSON, or nothing where it is sealed and does not open (``problem``)."""
 
     sequence: int
     project: str
     id: str
     received_at: datetime
     raw: bytes
+    problem: str | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,13 +113,23 @@ class Spool:
         max_bytes: size of the waiting records at which ``append`` answers SlowDown.
         commit_ms: how long a commit waits for company where the one before had some; alone, nobody waits.
         retention: how long ids are remembered.
+        keys: seal what is written and open what is read; without them records are written plain.
 
     Raises:
         StorageUnavailable: the file cannot be opened or written.
     """
 
-    def __init__(self, path: Path, max_bytes: int, commit_ms: float, clock: Clock, retention: timedelta = timedelta(days=365)) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int,
+        commit_ms: float,
+        clock: Clock,
+        retention: timedelta = timedelta(days=365),
+        keys: KeyRing | None = None,
+    ) -> None:
         self._path = path
+        self._sealer = None if keys is None else RecordSealer(keys, path.stem)
         self._max_bytes = max_bytes
         self._commit_s = commit_ms / 1000
         self._clock = clock
@@ -147,6 +163,9 @@ class Spool:
         """
         if not items:
             return []
+        if self._sealer is not None:
+            # Here, in the caller's thread: the committer has every caller waiting.
+            items = [(identifier, self._sealer.seal(raw, context_of(project, identifier))) for identifier, raw in items]
         request = _Request(project, items, again)
         with self._arrived:
             if self._closed:
@@ -189,19 +208,21 @@ class Spool:
                 "SELECT sequence, project, id, received_us, raw FROM waiting WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
                 (first, last),
             ).fetchall()
-        items = (SpooledItem(sequence=s, project=p, id=i, received_at=_time(us), raw=raw) for s, p, i, us, raw in rows)
-        return Batch(token=token, items=tuple(items))
+        return Batch(token=token, items=tuple(self._item(row) for row in rows))
 
     def confirm(self, batch: Batch) -> None:
         """The store has these records: delete them. Raises StorageUnavailable; the batch then comes again."""
         first, last = batch.items[0].sequence, batch.items[-1].sequence
         with self._writing, self._refusals(), self._transaction():
+            (size,) = self._write.execute(
+                "SELECT coalesce(sum(length(raw)), 0) FROM waiting WHERE sequence BETWEEN ? AND ?", (first, last)
+            ).fetchone()
             deleted = self._write.execute("DELETE FROM waiting WHERE sequence BETWEEN ? AND ?", (first, last)).rowcount
             self._write.execute("DELETE FROM batches WHERE token = ?", (batch.token,))
         if deleted:
             with self._arrived:
                 self._count -= deleted
-                self._bytes -= sum(len(item.raw) for item in batch.items)
+                self._bytes -= size
         self._tidy()
 
     def after(self, sequence: int, limit: int) -> list[SpooledItem]:
@@ -211,7 +232,38 @@ class Spool:
                 "SELECT sequence, project, id, received_us, raw FROM waiting WHERE sequence > ? ORDER BY sequence LIMIT ?",
                 (sequence, limit),
             ).fetchall()
-        return [SpooledItem(sequence=s, project=p, id=i, received_at=_time(us), raw=raw) for s, p, i, us, raw in rows]
+        return [self._item(row) for row in rows]
+
+    def reseal(self, keys: KeyRing | None) -> int:
+        """Write every waiting record again, under the newest of ``keys`` or plain, and leave nothing else in the file; how many.
+
+        Only where nothing else uses the spool. A kill at any point loses nothing: the rest is written the next time.
+        """
+        sealer = None if keys is None else RecordSealer(keys, self._path.stem)
+        count = after = 0
+        while page := self.after(after, _RESEALED_AT_ONCE):
+            after = page[-1].sequence
+            with self._writing, self._refusals(), self._transaction():
+                for item in page:
+                    if item.problem is None:  # what does not open becomes a dead letter when it is read
+                        raw = item.raw if sealer is None else sealer.seal(item.raw, context_of(item.project, item.id))
+                        self._write.execute("UPDATE waiting SET raw = ? WHERE sequence = ?", (raw, item.sequence))
+                        count += 1
+        with self._writing, self._refusals():
+            # Freed pages and the journal still hold what was there before.
+            self._write.execute("VACUUM")
+            self._write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return count
+
+    def _item(self, row: tuple[int, str, str, int, bytes]) -> SpooledItem:
+        sequence, project, identifier, received_us, raw = row
+        problem = None
+        try:
+            if self._sealer is not None:
+                raw = self._sealer.open(raw, context_of(project, identifier), f"the spooled record {identifier!r}")
+        except SealBroken as error:
+            raw, problem = b"", str(error)
+        return SpooledItem(sequence=sequence, project=project, id=identifier, received_at=_time(received_us), raw=raw, problem=problem)
 
     def remove(self, sequences: Sequence[int]) -> None:
         """Delete these records, whoever needed them has them. Raises StorageUnavailable; then all of them stay."""
@@ -347,6 +399,11 @@ class Spool:
             yield
         except (sqlite3.Error, OSError) as error:
             raise StorageUnavailable(self._path, str(error)) from error
+
+
+def context_of(project: str, identifier: str) -> bytes:
+    """What a sealed record is bound to."""
+    return f"{project}\0{identifier}".encode()
 
 
 def _key(project: str, identifier: str) -> bytes:

@@ -207,6 +207,8 @@ class Status(Body):
     workers: int
     detectors: list[DetectorStatus]
     detection_halted: str | None = Field(None, description="Why detection has stopped itself; null while it runs.")
+    sealed_with: str | None = Field(None, description="Id of the key that new content is sealed with; null = it lies plain.")
+    unusable_evidence: int = Field(0, description="Sealed blobs that did not open since the start; they are not checked.")
 
 
 class DeadLetterView(Body):

@@ -16,9 +16,11 @@ from starlette.concurrency import run_in_threadpool
 from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
 from monitor.api.models import EvidenceStored
+from monitor.api.ranges import ranged
 from monitor.api.rendering import MAX_WIDTH
 from monitor.errors import BodyTooLarge, EvidenceRefused, RecordInvalid
-from monitor.evidence import EvidenceStore, Incoming, StoredBlob, media_type_of
+from monitor.evidence import EvidenceStore, Incoming, StoredBlob, media_type_by
+from monitor.evidence.blobs import HEAD_BYTES
 from monitor.records import is_text_type
 
 router = APIRouter(route_class=GuardedRoute, tags=["evidence"])
@@ -97,8 +99,7 @@ def _refuse_unmasked_text(running: Context, incoming: Incoming) -> None:
     """Masking an upload would change the hash that names it, so text has to come inside its record."""
     if not running.ingest.redactor.active:
         return
-    incoming.sync()
-    if is_text_type(media_type_of(incoming.path)):
+    if is_text_type(media_type_by(incoming.head)):
         problem = "is text, which is masked here before it is stored, and an upload keeps its hash"
         raise EvidenceRefused("upload", problem, "Send it as `content` of the evidence in the response record")
 
@@ -127,7 +128,8 @@ def get_evidence(
 ) -> Response:
     """The bytes as stored (ranges are served), a WebP thumbnail (``width``), or a page as PNG (``page``)."""
     _check_hash(sha256)
-    path = running.evidence.of(who.project).local_path(sha256)
+    store = running.evidence.of(who.project)
+    path = store.plain_path(sha256)
     if running.views is not None:
         running.views.note(who.project, who.actor("local"), f"evidence:{sha256}")
     tag = f'"{sha256[:32]}-{width or 0}-{page or 0}"'
@@ -135,12 +137,18 @@ def get_evidence(
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     if page is not None or width is not None:
-        shown = running.renderer.render(path, sha256, page=page, width=width)
+        with store.lent(sha256) as lent:
+            shown = running.renderer.render(lent, sha256, page=page, width=width)
         return Response(shown, headers=headers, media_type="image/webp" if page is None else "image/png")
-    found = media_type_of(path)
+    content = store.open(sha256)
+    found = media_type_by(content.read(HEAD_BYTES))
     if not found.startswith((*_INLINE, "text/plain")):
         headers["Content-Disposition"] = f'attachment; filename="{sha256[:16]}"'
-    return FileResponse(path, headers=headers, media_type="text/plain; charset=utf-8" if found == "text/plain" else found)
+    media_type = "text/plain; charset=utf-8" if found == "text/plain" else found
+    if path is None:
+        return ranged(content, store.size(sha256), request.headers, headers, media_type)
+    content.close()
+    return FileResponse(path, headers=headers, media_type=media_type)
 
 
 def _check_hash(sha256: str) -> None:

@@ -69,6 +69,8 @@ def status(running: Running, who: Who) -> Status:
         leader=running.leader,
         workers=running.settings.workers,
         detection_halted=None if running.driver.halted is None else running.driver.halted.reason,
+        sealed_with=None if (vault := running.evidence.vault) is None else vault.keys.newest,
+        unusable_evidence=0 if vault is None else len(vault.damaged),
         detectors=[DetectorStatus(**msgspec.structs.asdict(found)) for found in running.driver.detector_status()],
     )
 

@@ -25,7 +25,7 @@ from monitor.api.models import (
 )
 from monitor.api.review import verdict_view
 from monitor.api.window import Filter
-from monitor.errors import EvidenceMissing, NotFound
+from monitor.errors import EvidenceMissing, EvidenceUnusable, NotFound
 from monitor.evidence import EvidenceStore
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, Verdict
 from monitor.records import Claim, Evidence, ResponseRecord, Usage, family_of
@@ -183,5 +183,5 @@ def _text(store: EvidenceStore, evidence: Evidence, sha256: str | None) -> str |
     try:
         with store.open(sha256) as blob:
             return blob.read(_MAX_TEXT_BYTES).decode(errors="replace")[:MAX_TEXT]
-    except EvidenceMissing:  # removed between the look and the read
+    except (EvidenceMissing, EvidenceUnusable):  # removed between the look and the read, or its sealed bytes do not open
         return None

@@ -18,6 +18,7 @@ from monitor.detect.wire import CATALOGUE_MODULE, CLAIMS_MODULE, Judgement, conf
 from monitor.errors import RecordInvalid
 from monitor.findings import FindingRecord
 from monitor.records import ResponseRecord
+from monitor.sealing import keys_for
 from monitor.settings import Settings
 
 # Models may round differently on another machine.
@@ -86,7 +87,8 @@ def replay(
     A detector or weights of another version, one that does not run here, and one that had no verdict are ``unknown``.
     """
     record = visible(_local(_record(document), _hashed(evidence)))
-    bench = Bench(config_of(settings.model_copy(update={"verdict_cache_bytes": 0}), catalogue=catalogue, claims=finders))
+    uncached = settings.model_copy(update={"verdict_cache_bytes": 0})
+    bench = Bench(config_of(uncached, keys=keys_for(settings), catalogue=catalogue, claims=finders))
     steps = []
     for outcome in document["outcomes"]:
         name = outcome["detector"]

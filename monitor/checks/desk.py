@@ -24,6 +24,7 @@ from monitor.detect.wire import CATALOGUE_MODULE, Judgement, config_of
 from monitor.errors import SlowDown
 from monitor.findings import OutcomeRecord
 from monitor.records import ResponseRecord
+from monitor.sealing import Vault
 from monitor.settings import Settings
 
 # Checks that wait or are being worked on; more of them would only miss their deadlines.
@@ -108,12 +109,14 @@ class CheckDesk:
         make_engine: Callable[[], Engine] | None = None,
         catalogue: str = CATALOGUE_MODULE,
         redact: Callable[[OutcomeRecord], OutcomeRecord] | None = None,
+        vault: Vault | None = None,
     ) -> None:
+        self._vault = vault
         self._redact = redact or (lambda outcome: outcome)
         self._settings = settings
         self._clock = clock
         self.detectors = tuple(failures_of(settings.detectors, catalogue))
-        config = config_of(settings, evidence_url=evidence_url)
+        config = config_of(settings, evidence_url=evidence_url, keys=None if vault is None else vault.keys)
         self._make_engine = make_engine or (lambda: LocalEngine(config, settings.check_workers, settings.item_timeout_s, clock))
         self._engine: Engine | None = None
         self._arrived = threading.Condition()
@@ -177,6 +180,8 @@ class CheckDesk:
         while engine.unfinished < self._settings.check_workers and self._hand_out(engine):
             pass
         for finished in engine.collect(_COLLECT_S):
+            if self._vault is not None:
+                self._vault.damaged.update(finished.damaged)
             for item, outcome in zip(finished.items, finished.outcomes, strict=True):
                 with self._arrived:
                     check = self._open.get(item.record.id)

@@ -6,7 +6,8 @@ import hashlib
 import importlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -25,6 +26,8 @@ from monitor.detect.wire import Judgement, WorkerConfig
 from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
 from monitor.findings import EvidenceQuality, FindingRecord
 from monitor.records import DEFAULT_PROJECT, MASK, Evidence, ResponseRecord, Usage
+from monitor.sealing import KeyRing, PlainFolder, Vault
+from monitor.settings import PLAIN_FOLDER
 
 # Copies of inline and fetched evidence: ten of the largest allowed, as the store keeps twenty of its own.
 _CACHED_EVIDENCE = 10
@@ -79,16 +82,18 @@ class Bench:
             citation_required_workflows=config.citation_required_workflows,
         )
         limit = config.max_evidence_bytes
-        cache = BlobCache(config.cache_path / "evidence", _CACHED_EVIDENCE * limit)
+        keys = KeyRing(config.encryption_keys) if config.encryption_keys else None
+        self._vault = None if keys is None else Vault(keys, PlainFolder(config.cache_path / PLAIN_FOLDER))
+        cache = BlobCache(config.cache_path / "evidence", _CACHED_EVIDENCE * limit, self._vault)
         self._cases = CaseBuilder(
             finders=cast(ClaimFinders, importlib.import_module(config.claims)),
-            store=EvidenceStore(config.evidence_url, limit, config.cache_path) if config.evidence_url else None,
+            store=EvidenceStore(config.evidence_url, limit, config.cache_path, self._vault) if config.evidence_url else None,
             references=ReferenceReader(config.evidence_prefixes, limit, cache),
             cache=cache,
             max_bytes=limit,
         )
         self._meter = QualityMeter()
-        kept = VerdictCache(config.cache_path / FILE, config.verdict_cache_bytes) if config.verdict_cache_bytes else None
+        kept = VerdictCache(config.cache_path / FILE, config.verdict_cache_bytes, keys=keys) if config.verdict_cache_bytes else None
         self._recall = Recall(kept, source_digest(msgspec.structs.replace(config, calibration_dir="")) if kept is not None else "")
         self._loaded: dict[str, Detector] = {}
         self._recalibrations: dict[str, Recalibration | None] = {}
@@ -134,6 +139,17 @@ class Bench:
             Exception: anything else a detector or its library raises; then nothing is known about any record.
         """
         detector = self.load(name)
+        with self._opened_evidence():
+            return self._judge(detector, records, folder, neighbours, project)
+
+    def _judge(
+        self,
+        detector: Detector,
+        records: Sequence[ResponseRecord],
+        folder: Path | None,
+        neighbours: Sequence[tuple[Evidence, ...]],
+        project: str,
+    ) -> list[Judgement]:
         cases = [self._cases.build(record, folder, project=project, find_claims=not detector.finds_own_claims) for record in records]
         if neighbours:
             cases = [self._cases.beside(case, near, project) for case, near in zip(cases, neighbours, strict=True)]
@@ -141,7 +157,7 @@ class Bench:
         outcomes, shared = self._detect(detector, cases, recalled)
         # After the detector has read them, the files are in the page cache.
         qualities = [self._meter.measure(case.evidence, case.missing) for case in cases]
-        own = self._recalibrations[name]
+        own = self._recalibrations[detector.name]
         return [_judgement(detector, own, *one) for one in zip(outcomes, cases, recalled, shared, qualities, strict=True)]
 
     def _detect(self, detector: Detector, cases: Sequence[Case], recalled: Sequence[Recalled]) -> tuple[list[Outcome], list[float]]:
@@ -165,7 +181,30 @@ class Bench:
 
     def quality(self, record: ResponseRecord, folder: Path | None = None) -> tuple[EvidenceQuality, ...]:
         """How good each piece of a record's evidence is, without any detector. Raises StorageUnavailable."""
-        return self._meter.measure(*self._cases.locate(record, folder))
+        with self._opened_evidence():
+            return self._meter.measure(*self._cases.locate(record, folder))
+
+    @contextmanager
+    def _opened_evidence(self) -> Iterator[None]:
+        """Sealed evidence lies open for the time of the block only."""
+        try:
+            yield
+        finally:
+            if self._vault is not None:
+                self._vault.clear()
+
+    def take_damaged(self) -> tuple[str, ...]:
+        """Hashes of sealed evidence that did not open since this was asked last."""
+        if self._vault is None or not self._vault.damaged:
+            return ()
+        found = tuple(sorted(self._vault.damaged))
+        self._vault.damaged.clear()
+        return found
+
+    def close(self) -> None:
+        """Leave no folder behind."""
+        if self._vault is not None:
+            self._vault.plain.close()
 
 
 def judge_or_fail(bench: Bench, name: str, record: ResponseRecord, folder: Path | None = None) -> Judgement:

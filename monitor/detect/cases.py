@@ -87,7 +87,7 @@ class CaseBuilder:
             DetectorUnavailable: the language model of the claim finders is not installed.
         """
         key = (project, content_hash(record), folder, find_claims)
-        if (known := self._built.get(key)) is not None:
+        if (known := self._built.get(key)) is not None and self._reopened(known, project):
             self._built.move_to_end(key)
             return known
         built = self._build(record, folder, project, find_claims)
@@ -97,6 +97,19 @@ class CaseBuilder:
             if len(self._built) > _KEPT_CASES:
                 self._built.popitem(last=False)
         return built
+
+    def _reopened(self, case: Case, project: str) -> bool:
+        """Whether the files of a case are there; copies of sealed evidence, which are gone after each batch, are made again."""
+        return not self._cache.sealed or all(piece.path.is_file() or self._reopen(piece, project) for piece in case.evidence)
+
+    def _reopen(self, piece: EvidenceFile, project: str) -> bool:
+        found = self._cache.get(piece.sha256)
+        try:
+            if found is None and self._store is not None:
+                found = self._store.of(project).local_path(piece.sha256)
+        except (EvidenceMissing, EvidenceRefused):
+            return False
+        return found == piece.path
 
     def beside(self, case: Case, neighbours: Iterable[records.Evidence], project: str = DEFAULT_PROJECT) -> Case:
         """The case with those sources of other responses that are stored and are not among its own. Raises StorageUnavailable."""

@@ -96,7 +96,8 @@ class Driver:
         self._policy = DetectionPolicy(settings.detect_share, settings.detect_max_wait_s, clock)
         self._planner = Planner(settings.batch_size, settings.detect_budget_s_per_hour, clock)
         self._failures = failures_of(settings.detectors, catalogue)
-        config = config_of(settings, evidence_url=evidence.url)
+        config = config_of(settings, evidence_url=evidence.url, keys=None if evidence.vault is None else evidence.vault.keys)
+        self._vault = evidence.vault
         self._engine: Engine = engine or LocalEngine(config, settings.workers, settings.item_timeout_s, clock)
         self._window = max(_WINDOW, settings.batch_size * settings.workers * _BATCHES_AHEAD)
         self._work = OpenWork({})
@@ -294,6 +295,8 @@ class Driver:
             outcomes = [self._redact(outcome) for outcome in one.outcomes]
             self._unwritten += outcomes
             self._planner.learn(one)
+            if self._vault is not None:
+                self._vault.damaged.update(one.damaged)
             self._cache_hits[one.detector] += sum(outcome.cached is True for outcome in one.outcomes)
             self._cache_misses[one.detector] += sum(outcome.cached is False for outcome in one.outcomes)
             self._ended_lately.extend(one.poison for _ in one.items)

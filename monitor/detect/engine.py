@@ -22,12 +22,16 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
-    """Items that reached an outcome, one each in order. ``poison``: given up after every retry."""
+    """Items that reached an outcome, one each in order. ``poison``: given up after every retry.
+
+    ``damaged``: hashes of sealed evidence that did not open.
+    """
 
     detector: str
     items: tuple[WorkItem, ...]
     outcomes: tuple[OutcomeRecord, ...]
     poison: bool = False
+    damaged: tuple[str, ...] = ()
 
 
 class DetectorReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -242,7 +242,7 @@ class LocalEngine:
         elif isinstance(message, Broken):
             self._retry(task, message.reason)
         else:
-            self._finish(task, message.judgements, poison=False)
+            self._finish(task, message.judgements, poison=False, damaged=message.damaged)
 
     def _refuse(self, task: _Task, reason: str) -> None:
         self.reports[task.detector] = DetectorReport(available=False, reason=reason)
@@ -260,10 +260,10 @@ class LocalEngine:
         failed = Judgement(state="failed", reason=reason)
         self._finish(task, (failed,) * len(task.items), poison=poison)
 
-    def _finish(self, task: _Task, judgements: Sequence[Judgement], *, poison: bool) -> None:
+    def _finish(self, task: _Task, judgements: Sequence[Judgement], *, poison: bool, damaged: tuple[str, ...] = ()) -> None:
         if not task.items:
             return
         now = self.clock.now()
         pairs = zip(task.items, judgements, strict=True)
         outcomes = tuple(outcome_of(item, task.detector, judgement, now, task.attempt) for item, judgement in pairs)
-        self._done.append(Finished(detector=task.detector, items=task.items, outcomes=outcomes, poison=poison))
+        self._done.append(Finished(detector=task.detector, items=task.items, outcomes=outcomes, poison=poison, damaged=damaged))

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from monitor.clock import Clock, SystemClock
+from monitor.errors import SealBroken
+from monitor.sealing import KeyRing, RecordSealer
 
 FILE = "verdicts.sqlite3"
 # Eviction goes this far below the limit, so that it does not happen at every write.
@@ -32,10 +34,14 @@ T = TypeVar("T")
 
 
 class VerdictCache:
-    """Values by key; when ``max_bytes`` are full the least recently used leave first. Not thread-safe: one a worker."""
+    """Values by key; when ``max_bytes`` are full the least recently used leave first. Not thread-safe: one a worker.
 
-    def __init__(self, path: Path, max_bytes: int, clock: Clock | None = None) -> None:
+    With ``keys`` the values, which quote evidence, are sealed; the keys of the values are hashes.
+    """
+
+    def __init__(self, path: Path, max_bytes: int, clock: Clock | None = None, keys: KeyRing | None = None) -> None:
         self.path = path
+        self._sealer = None if keys is None else RecordSealer(keys, "verdicts")
         self._max_bytes = max_bytes
         self._clock = clock or SystemClock()
         self._connection: sqlite3.Connection | None = None
@@ -75,15 +81,26 @@ class VerdictCache:
             part = keys[start : start + _ASKED_AT_ONCE]
             marks = ",".join("?" * len(part))
             rows = connection.execute(f"SELECT key, value, used FROM verdicts WHERE key IN ({marks})", part).fetchall()  # noqa: S608 - marks only
-            found.update((key, value) for key, value, _ in rows)
+            found.update((key, opened) for key, value, _ in rows if (opened := self._opened_value(key, value)) is not None)
             stale = [(now, key) for key, _, used in rows if now - used > _USE_COUNTED_AFTER_S]
             if stale:
                 with connection:
                     connection.executemany("UPDATE verdicts SET used = ? WHERE key = ?", stale)
         return found
 
+    def _opened_value(self, key: bytes, value: bytes) -> bytes | None:
+        """The value; None where it does not open: it is found again as if it had never been kept."""
+        if self._sealer is None:
+            return value
+        try:
+            return self._sealer.open(value, key)
+        except SealBroken:
+            return None
+
     def _put(self, connection: sqlite3.Connection, items: Mapping[bytes, bytes]) -> None:
         now = self._clock.now().timestamp()
+        if self._sealer is not None:
+            items = {key: self._sealer.seal(value, key) for key, value in items.items()}
         with connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO verdicts (key, value, used) VALUES (?, ?, ?)", [(key, value, now) for key, value in items.items()]

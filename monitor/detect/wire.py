@@ -8,6 +8,7 @@ import msgspec
 
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeState
 from monitor.records import DEFAULT_PROJECT, Evidence, ResponseRecord, Usage
+from monitor.sealing import KeyRing
 from monitor.settings import Settings
 
 # Modules with ``CATALOGUE`` and ``create``, and with ``extract`` and ``complete``. Tests name their own.
@@ -19,6 +20,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """All a worker needs to know. ``evidence_url`` empty: there is no evidence store (a corpus, a one-off check).
 
     ``verdict_cache_bytes`` 0: verdicts are not kept. ``calibration_dir`` empty: only the shipped calibrations are used.
+    ``encryption_keys``: newest first, none where nothing is sealed; like every secret they travel by the pipe alone.
     """
 
     cache_dir: str
@@ -46,8 +48,13 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int = 0
     verdict_cache_bytes: int = 0
     calibration_dir: str = ""
+    encryption_keys: tuple[bytes, ...] = ()
     catalogue: str = CATALOGUE_MODULE
     claims: str = CLAIMS_MODULE
+
+    def __repr__(self) -> str:
+        # A log or a traceback must not carry the secrets.
+        return f"WorkerConfig(cache_dir={self.cache_dir!r}, evidence_url={self.evidence_url!r}, catalogue={self.catalogue!r})"
 
     @property
     def cache_path(self) -> Path:
@@ -56,9 +63,14 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def config_of(
-    settings: Settings, *, evidence_url: str = "", catalogue: str = CATALOGUE_MODULE, claims: str = CLAIMS_MODULE
+    settings: Settings,
+    *,
+    evidence_url: str = "",
+    keys: KeyRing | None = None,
+    catalogue: str = CATALOGUE_MODULE,
+    claims: str = CLAIMS_MODULE,
 ) -> WorkerConfig:
-    """The workers' share of the settings; with ``evidence_url`` where evidence lies in the service's own store."""
+    """The workers' share of the settings; with ``evidence_url`` where evidence lies in the service's own store, sealed with ``keys``."""
     return WorkerConfig(
         cache_dir=str(settings.cache_dir),
         max_evidence_bytes=settings.max_evidence_bytes,
@@ -85,6 +97,7 @@ def config_of(
         memory_bytes=settings.worker_memory_bytes,
         verdict_cache_bytes=settings.verdict_cache_bytes,
         calibration_dir=str(settings.calibration_dir),
+        encryption_keys=() if keys is None else keys.raw,
         catalogue=catalogue,
         claims=claims,
     )
@@ -149,10 +162,11 @@ class Loaded(msgspec.Struct, frozen=True, tag=True):
 
 
 class Judged(msgspec.Struct, frozen=True, tag=True):
-    """One judgement a record, in the order sent."""
+    """One judgement a record, in the order sent. ``damaged``: hashes of sealed evidence that did not open."""
 
     number: int
     judgements: tuple[Judgement, ...]
+    damaged: tuple[str, ...] = ()
 
 
 class Unavailable(msgspec.Struct, frozen=True, tag=True):

@@ -29,19 +29,27 @@ def main(pipe: int, lifeline: int) -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
     os.nice(_NICENESS)
-    threading.Thread(target=_die_with_parent, args=(lifeline,), name="lifeline", daemon=True).start()
+    benches: list[Bench] = []
+    threading.Thread(target=_die_with_parent, args=(lifeline, benches), name="lifeline", daemon=True).start()
     with Connection(pipe) as connection:
-        _serve(connection)
+        _serve(connection, benches)
+    _close(benches)
 
 
-def _die_with_parent(lifeline: int) -> None:
+def _die_with_parent(lifeline: int, benches: list[Bench]) -> None:
     # Nothing is ever written: the read returns when the last holder of the other end, the parent, is gone. The main
     # thread may be deep in a model then and would not notice its own pipe.
     os.read(lifeline, 1)
+    _close(benches)
     os._exit(_PARENT_DIED)
 
 
-def _serve(connection: Connection) -> None:
+def _close(benches: list[Bench]) -> None:
+    for bench in benches:
+        bench.close()
+
+
+def _serve(connection: Connection, benches: list[Bench]) -> None:
     bench: Bench | None = None
     while True:
         try:
@@ -50,6 +58,7 @@ def _serve(connection: Connection) -> None:
             return
         if isinstance(message, Configure):
             bench = Bench(message.config)
+            benches.append(bench)
             connection.send_bytes(pack(Ready()))
         elif isinstance(message, Judge) and bench is not None:
             connection.send_bytes(_answer(bench, message, connection))
@@ -62,7 +71,7 @@ def _answer(bench: Bench, task: Judge, connection: Connection) -> bytes:
         _load(bench, task.detector, connection)
         folder = None if task.folder is None else Path(task.folder)
         judgements = bench.judge(task.detector, task.records, folder, task.neighbours, task.project) if task.records else []
-        return pack(Judged(task.number, tuple(judgements)))
+        return pack(Judged(task.number, tuple(judgements), bench.take_damaged()))
     except DetectorUnavailable as error:
         return pack(Unavailable(task.number, task.detector, str(error)))
     except Exception as error:  # noqa: BLE001 - whatever a model library raises is this batch's failure; the reason is recorded

@@ -27,6 +27,7 @@ from monitor.evaluate.report import CorpusReport, json_of, show, show_reasons
 from monitor.evaluate.results import ResultCache
 from monitor.evaluate.scoring import DetectorScores, LabelTable, detector_scores, label_table, together
 from monitor.findings import QUALITY_GRADES, OutcomeRecord, QualityGrade, input_quality
+from monitor.sealing import keys_for
 from monitor.settings import Settings
 
 EXIT_DONE = 0
@@ -94,7 +95,7 @@ def evaluate(
     names = list(dict.fromkeys(detectors or settings.detectors))
     failures_of(names, catalogue)
     corpora = expanded([read_corpus(folder, limit) for folder in folders], degrade, seed, settings.cache_dir)
-    config = config_of(settings, catalogue=catalogue, claims=claims)
+    config = config_of(settings, keys=keys_for(settings), catalogue=catalogue, claims=claims)
     engine = LocalEngine(config, max(1, settings.workers), settings.item_timeout_s, clock or SystemClock())
     reports = []
     with _running(engine), _progress(aside) as progress:

@@ -38,8 +38,12 @@ UNKNOWN = "application/octet-stream"
 def media_type_of(path: Path) -> str:
     """The IANA media type of a local file; ``application/octet-stream`` where nothing tells. Raises OSError."""
     with path.open("rb") as stream:
-        head = stream.read(_HEAD_BYTES)
-    by_name = mimetypes.guess_type(path.name)[0]
+        return media_type_by(stream.read(_HEAD_BYTES), path.name)
+
+
+def media_type_by(head: bytes, name: str = "") -> str:
+    """The same of a file's first 4 KB and its name."""
+    by_name = mimetypes.guess_type(name)[0]
     return (
         media_type_in(head)
         or (by_name if by_name and _fits(by_name, head) else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -13,9 +14,19 @@ import fsspec.core
 import msgspec
 from fsspec.implementations.local import LocalFileSystem
 
-from monitor.errors import EvidenceDeleted, EvidenceMissing, EvidenceRefused, RecordInvalid, SettingsInvalid, StorageUnavailable
+from monitor.errors import (
+    EvidenceDeleted,
+    EvidenceMissing,
+    EvidenceRefused,
+    EvidenceUnusable,
+    RecordInvalid,
+    SettingsInvalid,
+    StorageUnavailable,
+)
 from monitor.evidence.blobs import INCOMING, BlobCache, Incoming, blob_name, sweep_incoming
 from monitor.records import DEFAULT_PROJECT, Evidence, ResponseRecord
+from monitor.sealing import MAGIC, Vault, is_sealed_file, key_id_of
+from monitor.sealing.stream import plain_size
 
 # Text this short stays in the record: a blob a line would cost more than it saves.
 INLINE_TEXT_BYTES = 4096
@@ -41,13 +52,15 @@ class EvidenceStore:
         url: fsspec URL of the root, such as ``file:///var/lib/groundwatch/evidence`` or ``s3://bucket/evidence``.
         max_bytes: largest blob that is taken.
         cache_dir: where blobs of a remote store are copied to be read as files.
+        vault: seals what is stored and opens what is sealed; without one, blobs are stored plain.
 
     Raises:
         SettingsInvalid: the URL needs a package that is not installed, or no file system understands it.
     """
 
-    def __init__(self, url: str, max_bytes: int, cache_dir: Path) -> None:
+    def __init__(self, url: str, max_bytes: int, cache_dir: Path, vault: Vault | None = None) -> None:
         self.url = url
+        self.vault = vault
         self.max_bytes = max_bytes
         self.cache_dir = cache_dir
         try:
@@ -56,7 +69,7 @@ class EvidenceStore:
             remedy = "Install the fsspec package for that URL (s3fs, gcsfs …), or use a folder"
             raise SettingsInvalid("GROUNDWATCH_EVIDENCE_URL", url, str(error), remedy) from error
         self._folder = Path(self._root) if isinstance(self._files, LocalFileSystem) else None
-        self._cache = BlobCache(cache_dir / "blobs", _CACHED_BLOBS * max_bytes)
+        self._cache = BlobCache(cache_dir / "blobs", _CACHED_BLOBS * max_bytes, vault)
         self._incoming = (self._folder or cache_dir) / INCOMING
         sweep_incoming(self._incoming)
         self._projects: dict[str, EvidenceStore] = {}
@@ -71,7 +84,7 @@ class EvidenceStore:
         if (known := self._projects.get(project)) is None:
             # A name made only of dots would climb; quoting leaves no slash, and the prefix leaves no such name.
             name = f"p-{quote(project, safe='')}"
-            known = EvidenceStore(f"{self.url.rstrip('/')}/projects/{name}", self.max_bytes, self.cache_dir / "projects" / name)
+            known = EvidenceStore(f"{self.url.rstrip('/')}/projects/{name}", self.max_bytes, self.cache_dir / "projects" / name, self.vault)
             self._projects[project] = known
         return known
 
@@ -89,7 +102,7 @@ class EvidenceStore:
 
     def receive(self) -> Incoming:
         """For bytes that arrive piece by piece: write them, then :meth:`keep`. A context manager."""
-        return Incoming(self._incoming, self.max_bytes)
+        return Incoming(self._incoming, self.max_bytes, keys=None if self.vault is None else self.vault.keys)
 
     def keep(self, incoming: Incoming, sha256: str | None = None) -> StoredBlob:
         """Store what was received; as :meth:`put`."""
@@ -98,13 +111,21 @@ class EvidenceStore:
             blob_name(sha256)
             problem = f"the content has SHA-256 {found}"
             raise EvidenceRefused(f"sha256:{sha256}", problem, "Send the content whose hash you name")
-        if self.exists(found):
+        if self.exists(found) and self._is_sound(found):
             return StoredBlob(sha256=found, size=incoming.size, created=False)
         if self._folder is not None:
             incoming.publish(self._folder / blob_name(found))
         else:
             self._upload(incoming)
         return StoredBlob(sha256=found, size=incoming.size, created=True)
+
+    def _is_sound(self, sha256: str) -> bool:
+        """Whether what is stored can be used; sealed bytes that do not open are replaced by those that came."""
+        if self.vault is None or self.vault.verify(self._stored(sha256), sha256):
+            return True
+        self._cache.remove(sha256)
+        self.vault.damaged.discard(sha256)
+        return False
 
     def _upload(self, incoming: Incoming) -> None:
         incoming.sync()
@@ -149,44 +170,86 @@ class EvidenceStore:
     def local_path(self, sha256: str) -> Path:
         """The blob as a local file; a remote one is copied into the cache first and its hash checked.
 
+        A sealed one is opened into the vault's private folder, where it stays until :meth:`Vault.clear`.
+
         Raises:
             EvidenceMissing, EvidenceRefused (not a hash, larger than the limit, damaged), StorageUnavailable.
         """
+        path = self._stored(sha256)
+        if self.vault is not None:
+            return self.vault.copy(path, sha256)
+        _refuse_sealed(path, sha256)
+        return path
+
+    @contextmanager
+    def lent(self, sha256: str) -> Iterator[Path]:
+        """The blob as a local file for the time of the block. Raises as :meth:`local_path`."""
+        path = self._stored(sha256)
+        if self.vault is None:
+            _refuse_sealed(path, sha256)
+            yield path
+        else:
+            with self.vault.lent(path, sha256) as opened:
+                yield opened
+
+    def plain_path(self, sha256: str) -> Path | None:
+        """The blob's own file where it is not sealed, else None. Raises as :meth:`local_path`."""
+        path = self._stored(sha256)
+        return None if is_sealed_file(path) else path
+
+    def _stored(self, sha256: str) -> Path:
+        """The file of a blob as it is stored, sealed or not."""
         if self._folder is not None:
             path = self._folder / blob_name(sha256)
             if not path.is_file():
                 raise self._missing(sha256)
             return path
-        return self._cache.get(sha256) or self._download(sha256)
+        return self._cache.stored(sha256) or self._download(sha256)
 
     def _download(self, sha256: str) -> Path:
-        with self._cache.receive(self.max_bytes, f"sha256:{sha256}") as incoming:
-            try:
-                with self._files.open(self._key(sha256), "rb") as stream:
+        label = f"sha256:{sha256}"
+        try:
+            with self._files.open(self._key(sha256), "rb") as stream:
+                head = stream.read(len(MAGIC))
+                sealed = head == MAGIC
+                with (
+                    self._cache.receive_sealed(2 * self.max_bytes, label) if sealed else self._cache.receive(self.max_bytes, label) as taken
+                ):
+                    taken.write(head)
                     for chunk in _chunks(stream):
-                        incoming.write(chunk)
-            except FileNotFoundError:
-                raise self._missing(sha256) from None
-            except OSError as error:
-                raise StorageUnavailable(self.url, str(error)) from error
-            if incoming.sha256 != sha256:
-                raise EvidenceRefused(f"sha256:{sha256}", "the stored bytes are damaged", "Upload the evidence again")
-            return self._cache.keep(incoming)
+                        taken.write(chunk)
+                    # Sealed bytes tell at every opening whether they are what was stored.
+                    if not sealed and taken.sha256 != sha256:
+                        raise EvidenceRefused(label, "the stored bytes are damaged", "Upload the evidence again")
+                    return self._cache.keep_sealed(taken, sha256)
+        except FileNotFoundError:
+            raise self._missing(sha256) from None
+        except OSError as error:
+            raise StorageUnavailable(self.url, str(error)) from error
 
     def open(self, sha256: str) -> BinaryIO:
-        """The blob as a seekable stream; the caller closes it. Raises as :meth:`local_path`."""
-        return self.local_path(sha256).open("rb")
+        """The blob as a seekable stream; the caller closes it. Raises as :meth:`local_path`, sealed blobs also while read."""
+        path = self._stored(sha256)
+        if self.vault is not None:
+            return self.vault.reader(path, sha256)
+        _refuse_sealed(path, sha256)
+        return path.open("rb")
 
     def size(self, sha256: str) -> int:
-        """Bytes of the blob. Raises EvidenceMissing or StorageUnavailable."""
+        """Bytes of the blob's content. Raises EvidenceMissing or StorageUnavailable."""
         try:
             if self._folder is not None:
-                return (self._folder / blob_name(sha256)).stat().st_size
-            return int(self._files.size(self._key(sha256)))
+                path = self._folder / blob_name(sha256)
+                stored, sealed = path.stat().st_size, is_sealed_file(path)
+            else:
+                stored = int(self._files.size(self._key(sha256)))
+                with self._files.open(self._key(sha256), "rb") as stream:
+                    sealed = stream.read(len(MAGIC)) == MAGIC
         except FileNotFoundError:
             raise EvidenceMissing(sha256) from None
         except OSError as error:
             raise StorageUnavailable(self.url, str(error)) from error
+        return plain_size(stored) if sealed else stored
 
     def delete(self, sha256: str, reason: str | None = None, now: datetime | None = None) -> int:
         """Remove a blob and its local copy; its size, or 0 where it was not stored.
@@ -234,6 +297,16 @@ class EvidenceStore:
             name = "sha256" if piece.sha256 and len(content) <= self.max_bytes else "content"
             raise RecordInvalid(f"evidence[{index}].{name}", error.problem, error.remedy) from error
         return msgspec.structs.replace(piece, content=None, uri=f"sha256:{stored.sha256}", sha256=stored.sha256)
+
+
+def _refuse_sealed(path: Path, sha256: str) -> None:
+    """Raises EvidenceUnusable for a sealed file where there are no keys."""
+    if is_sealed_file(path):
+        with path.open("rb") as stream:
+            # Whoever uploads a file that begins like a sealed one gets it back.
+            if hashlib.file_digest(stream, "sha256").hexdigest() != sha256:
+                problem = f"is sealed with the key {key_id_of(path)}, and no keys are set"
+                raise EvidenceUnusable(f"sha256:{sha256}", problem)
 
 
 def _chunks(source: bytes | BinaryIO | Iterable[bytes]) -> Iterator[bytes]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, cast
 
 import msgspec
 from sqlalchemy import delete, select, update
 
-from monitor.errors import NotFound
+from monitor.errors import NotFound, SealBroken
 from monitor.findings import OutcomeRecord
 from monitor.metadata.changes import changed_rows
 from monitor.metadata.database import Database
@@ -46,11 +47,12 @@ class QueuedChecks:
 
     def add(self, project: str, record: ResponseRecord, detectors: tuple[str, ...], callback_url: str | None, now: datetime) -> CheckRecord:
         """Queue a check."""
+        identifier = uuid.uuid4().hex
         row = QueuedCheck(
-            id=uuid.uuid4().hex,
+            id=identifier,
             project_id=project,
             state="queued",
-            record=encode_response(record).decode(),
+            record=self._database.sealed(encode_response(record).decode(), place_of(identifier)),
             detectors={"names": list(detectors)},
             outcomes={},
             callback_url=callback_url,
@@ -63,7 +65,7 @@ class QueuedChecks:
         )
         with self._database.session() as session:
             session.add(row)
-        return _record(row)
+        return self._record(row)
 
     def get(self, project: str, check_id: str) -> CheckRecord:
         """One of a project's checks. Raises NotFound."""
@@ -71,13 +73,13 @@ class QueuedChecks:
             row = session.get(QueuedCheck, check_id)
             if row is None or row.project_id != project:
                 raise NotFound("check", check_id)
-            return _record(row)
+            return self._record(row)
 
     def next_queued(self, limit: int) -> list[CheckRecord]:
         """The oldest that have not begun."""
         query = select(QueuedCheck).where(QueuedCheck.state == "queued").order_by(QueuedCheck.created_at, QueuedCheck.id).limit(limit)
         with self._database.session() as session:
-            return [_record(row) for row in session.scalars(query)]
+            return self._readable(session.scalars(query))
 
     def begin_again(self) -> int:
         """What a killed process left running is queued again; how many. Only the leader calls this, at its start."""
@@ -108,7 +110,7 @@ class QueuedChecks:
             .limit(limit)
         )
         with self._database.session() as session:
-            return [_record(row) for row in session.scalars(query)]
+            return self._readable(session.scalars(query))
 
     def told(self, check: CheckRecord, error: str | None, again_at: datetime | None) -> None:
         """How an attempt to tell went: delivered, tried again then, or failed for good."""
@@ -124,21 +126,36 @@ class QueuedChecks:
         with self._database.session() as session:
             return changed_rows(session, delete(QueuedCheck).where(QueuedCheck.state == "done", QueuedCheck.finished_at < before))
 
+    def _readable(self, rows: Iterable[QueuedCheck]) -> list[CheckRecord]:
+        """Those that open; one that was damaged on the disk is over, and must not hold up the others."""
+        found = []
+        for row in rows:
+            try:
+                found.append(self._record(row))
+            except SealBroken as error:
+                row.state, row.callback_state, row.last_error = "done", "failed", str(error)
+                row.finished_at = row.finished_at or row.created_at
+        return found
 
-def _record(row: QueuedCheck) -> CheckRecord:
-    names = tuple(row.detectors["names"])
-    outcomes = _outcomes.decode(msgspec.json.encode(row.outcomes))
-    return CheckRecord(
-        id=row.id,
-        project=row.project_id,
-        state=cast(CheckState, row.state),
-        record=parse_response(row.record),
-        detectors=names,
-        outcomes=tuple(outcomes[name] for name in names if name in outcomes),
-        callback_url=row.callback_url,
-        callback_state=cast(CallbackState, row.callback_state),
-        attempts=row.attempts,
-        last_error=row.last_error,
-        created_at=row.created_at,
-        finished_at=row.finished_at,
-    )
+    def _record(self, row: QueuedCheck) -> CheckRecord:
+        names = tuple(row.detectors["names"])
+        outcomes = _outcomes.decode(msgspec.json.encode(row.outcomes))
+        return CheckRecord(
+            id=row.id,
+            project=row.project_id,
+            state=cast(CheckState, row.state),
+            record=parse_response(self._database.opened(row.record, place_of(row.id))),
+            detectors=names,
+            outcomes=tuple(outcomes[name] for name in names if name in outcomes),
+            callback_url=row.callback_url,
+            callback_state=cast(CallbackState, row.callback_state),
+            attempts=row.attempts,
+            last_error=row.last_error,
+            created_at=row.created_at,
+            finished_at=row.finished_at,
+        )
+
+
+def place_of(check_id: str) -> str:
+    """What a sealed record is bound to."""
+    return f"queued_check:{check_id}"

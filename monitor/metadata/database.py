@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from monitor.errors import MetadataUnavailable, SettingsInvalid
+from monitor.sealing import KeyRing, RecordSealer
 
 # Another thread's write is over in milliseconds; a longer wait means that something hangs.
 BUSY_TIMEOUT_MS = 10_000
@@ -22,12 +23,15 @@ BUSY_TIMEOUT_MS = 10_000
 class Database:
     """Hands out sessions on one metadata database. Thread-safe.
 
+    With ``keys`` the columns that hold what an application sent are sealed: :meth:`sealed` and :meth:`opened`.
+
     Raises:
         SettingsInvalid: the URL is neither SQLite nor PostgreSQL, or cannot be read.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, keys: KeyRing | None = None) -> None:
         self.url = _driver_url(url)
+        self._sealer = None if keys is None else RecordSealer(keys, "metadata")
         self.engine = _engine(self.url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
@@ -35,6 +39,14 @@ class Database:
     def dialect(self) -> str:
         """``sqlite`` or ``postgresql``."""
         return self.engine.dialect.name
+
+    def sealed(self, text: str, where: str) -> str:
+        """A text as it is written into the column and row that ``where`` names."""
+        return text if self._sealer is None else self._sealer.seal_text(text, where.encode())
+
+    def opened(self, text: str, where: str) -> str:
+        """What was sealed for ``where``. Raises SealBroken."""
+        return text if self._sealer is None else self._sealer.open_text(text, where.encode(), where.replace(":", " "))
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -48,6 +60,14 @@ class Database:
                 yield session
         except OperationalError as error:
             raise MetadataUnavailable(str(error.orig)) from error
+
+    def compact(self) -> None:
+        """Give freed pages back, so that nothing of what was replaced stays in a SQLite file or its journal."""
+        if self.dialect == "sqlite":
+            with closing(self.engine.raw_connection()) as pooled:
+                raw = cast(sqlite3.Connection, pooled.driver_connection)
+                raw.execute("VACUUM")
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def dispose(self) -> None:
         """Close every pooled connection."""

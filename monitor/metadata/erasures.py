@@ -12,10 +12,12 @@ import msgspec
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from monitor.errors import NotFound, RecordInvalid
+from monitor.errors import NotFound, RecordInvalid, SealBroken
 from monitor.metadata.audit import add_entry
 from monitor.metadata.changes import changed_rows
+from monitor.metadata.checks import place_of as check_place
 from monitor.metadata.database import Database
+from monitor.metadata.letters import place_of as letter_place
 from monitor.metadata.tables import DeadLetter, Erasure, QueuedCheck, ReviewItem, ReviewVerdict
 from monitor.records import ResponseRecord
 
@@ -165,28 +167,35 @@ class Erasures:
 
     def referring(self, project: str, blobs: Collection[str]) -> set[str]:
         """Which of these blobs a queued check or a waiting letter still needs."""
-        queries = (
-            select(QueuedCheck.record).where(QueuedCheck.project_id == project),
-            select(DeadLetter.payload).where(DeadLetter.project_id == project, DeadLetter.state == "waiting"),
-        )
+        checks = select(QueuedCheck.id, QueuedCheck.record).where(QueuedCheck.project_id == project)
+        letters = select(DeadLetter.id, DeadLetter.payload).where(DeadLetter.project_id == project, DeadLetter.state == "waiting")
         with self._database.session() as session:
-            texts = [text for query in queries for text in session.scalars(query) if text]
+            texts = [self._text(text, check_place(key)) for key, text in session.execute(checks)]
+            texts += [self._text(text, letter_place(key)) for key, text in session.execute(letters)]
         return {blob for blob in blobs if any(blob in text for text in texts)}
 
     def _delete_checks(self, session: Session, project: str, ids: Collection[str], matches: Callable[[ResponseRecord], bool]) -> int:
         query = select(QueuedCheck.id, QueuedCheck.record).where(QueuedCheck.project_id == project)
-        mine = [key for key, raw in session.execute(query) if _is_mine(raw, ids, matches)]
+        mine = [key for key, raw in session.execute(query) if _is_mine(self._text(raw, check_place(key)), ids, matches)]
         return _delete_all(session, [delete(QueuedCheck).where(QueuedCheck.id == key) for key in mine])
 
     def _delete_letters(self, session: Session, project: str, ids: Collection[str], matches: Callable[[ResponseRecord], bool]) -> int:
         query = select(DeadLetter.id, DeadLetter.response_id, DeadLetter.payload).where(DeadLetter.project_id == project)
-        mine = [key for key, about, raw in session.execute(query) if about in ids or _is_mine(raw, ids, matches)]
+        rows = session.execute(query)
+        mine = [key for key, about, raw in rows if about in ids or _is_mine(self._text(raw, letter_place(key)), ids, matches)]
         return _delete_all(session, [delete(DeadLetter).where(DeadLetter.id == key) for key in mine])
 
+    def _text(self, text: str | None, place: str) -> str:
+        """What a column held before it was sealed; nothing where it does not open, as where nobody can read it."""
+        try:
+            return "" if text is None else self._database.opened(text, place)
+        except SealBroken:
+            return ""
 
-def _is_mine(raw: str | None, ids: Collection[str], matches: Callable[[ResponseRecord], bool]) -> bool:
+
+def _is_mine(raw: str, ids: Collection[str], matches: Callable[[ResponseRecord], bool]) -> bool:
     try:
-        record = _record_decoder.decode(raw or "")
+        record = _record_decoder.decode(raw)
     except msgspec.MsgspecError:
         return False  # a span, or something nobody can read: found by its id alone
     return record.id in ids or matches(record)

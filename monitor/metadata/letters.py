@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import and_, func, or_, select, update
 
 from monitor.clock import Clock
-from monitor.errors import Conflict, NotFound
+from monitor.errors import Conflict, NotFound, SealBroken
 from monitor.metadata.audit import add_entry
 from monitor.metadata.changes import changed_rows
 from monitor.metadata.database import Database
@@ -52,18 +52,19 @@ class DeadLetters:
             DeadLetter.detector.is_(None) if detector is None else DeadLetter.detector == detector,
             DeadLetter.state == "waiting",
         )
+        identifier = uuid.uuid4().hex
         with self._database.session() as session:
             if session.scalar(select(DeadLetter.id).where(*same).limit(1)) is not None:
                 return
             session.add(
                 DeadLetter(
-                    id=uuid.uuid4().hex,
+                    id=identifier,
                     project_id=project,
                     stage=stage,
                     response_id=response_id,
                     detector=detector,
                     reason=reason,
-                    payload=payload,
+                    payload=None if payload is None else self._database.sealed(payload, place_of(identifier)),
                     state="waiting",
                     created_at=self._clock.now(),
                 )
@@ -82,7 +83,7 @@ class DeadLetters:
             query = query.where(or_(DeadLetter.created_at < time, earlier))
         with self._database.session() as session:
             rows = session.scalars(query.order_by(DeadLetter.created_at.desc(), DeadLetter.id.desc()).limit(limit + 1)).all()
-            records = [_record(row) for row in rows[:limit]]
+            records = [self._record(row) for row in rows[:limit]]
         return records, encode_cursor(records[-1].created_at, records[-1].id) if len(rows) > limit else None
 
     def oldest_waiting(self, project: str, limit: int, stage: Stage | None = None) -> Sequence[LetterRecord]:
@@ -91,7 +92,7 @@ class DeadLetters:
         if stage is not None:
             query = query.where(DeadLetter.stage == stage)
         with self._database.session() as session:
-            return [_record(row) for row in session.scalars(query.order_by(DeadLetter.created_at, DeadLetter.id).limit(limit))]
+            return [self._record(row) for row in session.scalars(query.order_by(DeadLetter.created_at, DeadLetter.id).limit(limit))]
 
     def get(self, project: str, letter_id: str) -> LetterRecord:
         """One letter; raises NotFound."""
@@ -99,7 +100,7 @@ class DeadLetters:
             row = session.get(DeadLetter, letter_id)
             if row is None or row.project_id != project:
                 raise NotFound("dead letter", letter_id)
-            return _record(row)
+            return self._record(row)
 
     def waiting(self, project: str | None = None) -> int:
         """How many wait, in one project or in all."""
@@ -131,16 +132,26 @@ class DeadLetters:
             raise Conflict("dead letter", letter_id, record.state, "only a waiting one can be closed")
         return record
 
+    def _record(self, row: DeadLetter) -> LetterRecord:
+        reason, payload = row.reason, row.payload
+        try:
+            payload = None if payload is None else self._database.opened(payload, place_of(row.id))
+        except SealBroken as error:
+            # The letter stays in the list with what is known of it; it can be discarded, or replayed with a payload.
+            reason, payload = f"{reason} (what it held is lost: {error})", None
+        return LetterRecord(
+            id=row.id,
+            project=row.project_id,
+            stage=cast(Stage, row.stage),
+            response_id=row.response_id,
+            detector=row.detector,
+            reason=reason,
+            payload=payload,
+            state=cast(LetterState, row.state),
+            created_at=row.created_at,
+        )
 
-def _record(row: DeadLetter) -> LetterRecord:
-    return LetterRecord(
-        id=row.id,
-        project=row.project_id,
-        stage=cast(Stage, row.stage),
-        response_id=row.response_id,
-        detector=row.detector,
-        reason=row.reason,
-        payload=row.payload,
-        state=cast(LetterState, row.state),
-        created_at=row.created_at,
-    )
+
+def place_of(letter_id: str) -> str:
+    """What a sealed payload is bound to."""
+    return f"dead_letter:{letter_id}"

@@ -203,6 +203,9 @@ class Traces:
 
     def _add(self, page: Sequence[SpooledItem]) -> None:
         for item in page:
+            if item.problem is not None:
+                self._lost(item)
+                continue
             key = (item.project, item.id.partition(":")[0])
             trace = self._traces.setdefault(key, _Waiting())
             for span in _decoder.decode(item.raw):
@@ -210,6 +213,14 @@ class Traces:
             trace.sequences.append(item.sequence)
             trace.touched = time.monotonic()
             self._read_to = item.sequence
+
+    def _lost(self, item: SpooledItem) -> None:
+        """Spans that were sealed and do not open: a letter says so, and their trace is made without them."""
+        self.dead_letters += 1
+        self._on_dead_letter(item.project, "ingest", item.id, None, item.problem or "", None)
+        self._spool.remove([item.sequence])
+        self._forget([(item.project, item.id.partition(":")[0])])
+        self._read_to = item.sequence
 
     def _assemble(self, key: _Key) -> None:
         project, _ = key
