@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from detectors.calibration import Calibration
+from detectors.citing import misheard
 from detectors.citing.bearing import Bearing, BearingScorer
 from detectors.citing.pages import PRINTED_KINDS, READ, PageCheck, on_page
 from detectors.citing.places import Flaw, flaw_of, span_flaw
+from detectors.citing.regions import Pointed, pointed
 from detectors.citing.sources import Sources, name_of
+from detectors.citing.spoken import meant, overlap, points_at
 from detectors.citing.statements import attributable, statement_text
 from detectors.citing.texts import SourceText, TextSources
+from detectors.claims.moments import clock_text
 from detectors.contract import (
     Case,
     Claim,
@@ -21,40 +26,52 @@ from detectors.contract import (
     DetectorUnavailable,
     EvidenceFile,
     Finding,
+    Interval,
     Place,
+    Region,
     not_checked,
 )
-from detectors.grounding.passages import Source, source_of
+from detectors.grounding.passages import Source, passages_of
+from detectors.hearing.ears import transcriber_of
+from detectors.seeing.sights import eyes_of
 
 # A link that does not hold is an error by definition; only the reading of the citation may be wrong.
 BROKEN = 0.97
 # A value that is printed at the cited place, as far as the page reader goes.
 PRINTED = 0.05
-# What is seen or heard rather than read, and left to the detectors for it.
+# A thing found in the cited region, and one found only apart from it (benchmarks/TUNING.md, citation_mismatch).
+SHOWN, APART = 0.05, 0.9
+# What is seen or heard rather than read, and what is seen rather than heard: left to the detectors for it.
 _SEEN = frozenset({"object", "event", "speaker", "trend"})
-_LEFT = {
-    "audio": "what a recording says is not compared here: quote_mismatch listens to it",
-    "video": "what a video shows is not compared here: event_mismatch watches it",
-    "other": "evidence of this type cannot be read here",
-}
+_NOT_SAID = frozenset({"object", "event", "trend", "text"})
+_HEARD = ("audio", "video")
+_HEARING_S, _LOOKING_S = 5.0, 1.2
 
 
 @dataclass(frozen=True)
 class Read:
-    """A cited source as text: all of it, and only what the citation points to (None: it points to no part)."""
+    """A cited source as text: all of it, and only what the citation points to (None: it points to no part).
+
+    ``window`` is the time cited in a recording.
+    """
 
     piece: EvidenceFile
     text: SourceText
     whole: Source
     part: Source | None
+    window: Interval | None = None
 
 
 @dataclass
 class Followed:
-    """What became of the citations of one claim: sources read as text, values looked up on pages, and why others were not followed."""
+    """What became of the citations of one claim.
+
+    Sources read as text, values looked up on pages, things looked for in regions of pictures, and why others were not followed.
+    """
 
     read: list[Read] = field(default_factory=list)
     pages: list[PageCheck] = field(default_factory=list)
+    regions: list[Pointed] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
 
@@ -64,17 +81,22 @@ class CitationMismatch(Detector):
     Broken links (unknown or altered evidence, page, time, region or span outside it, a quote that does not stand there) are
     found by rule. Whether the cited words bear the statement out is the support scorer's judgement, first of the cited
     span, page or region, then of the whole source, so that "it stands elsewhere in the same source" is told apart. Sources
-    cited together may support together. Values cited to a region of a page are compared with what is printed there.
+    cited together may support together. Values cited to a region of a page are compared with what is printed there, and
+    things cited to a region of a picture with the boxes an object detector finds. Recordings and the sound of videos are
+    heard anew: what is said in the cited window is held against the claim, then the rest of the recording.
     Statements without a citation are flagged only in workflows named in ``citation_required_workflows``.
 
     It is wrong when a statement follows from its source by a step of reasoning or in quite other words; when a source
     speaks of the same thing in the same words and yet says something else; when pages are numbered other than from
-    their start and the numbers cannot be read; when an answer numbers its sources in an order it does not state.
-    Recordings, and pictures without text, are left to the detectors that hear and see.
+    their start and the numbers cannot be read; when an answer numbers its sources in an order it does not state. Of
+    recordings: when two places say nearly the same, or a window holds words of the claim said of something else (misses).
+    Of pictures: when the detector misses the very thing that is pointed at, small or half hidden among others of its kind
+    (false alarms), and when the region of another thing encloses the claimed one (misses). Whether a quote is said at
+    all, and whether a thing is in the picture at all, is left to ``quote_mismatch`` and ``object_hallucination``.
     """
 
     name: ClassVar[str] = "citation_mismatch"
-    version: ClassVar[str] = "1.2.0"
+    version: ClassVar[str] = "1.3.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"object", "text", "quantity", "entity", "quote", "speaker", "event", "trend", "statement"})
     families: ClassVar[frozenset[str]] = frozenset({"text", "pdf", "image", "audio", "video", "other"})
     seconds_per_case: ClassVar[float] = 0.15
@@ -85,6 +107,7 @@ class CitationMismatch(Detector):
         self._texts = TextSources(options)
         self._scorer = BearingScorer(options.threads)
         self._unable: str | None = None
+        self._absent = Calibration.load("object_hallucination")
 
     def load(self) -> None:
         """Loads the encoder. Without it links are still followed, and what cited texts say stays unchecked with the remedy."""
@@ -95,8 +118,14 @@ class CitationMismatch(Detector):
 
     @property
     def weights_version(self) -> str:
-        """The encoder's, or that only links are followed."""
-        return "links" if self._unable else self._scorer.version
+        """The encoder's and the recogniser's, or that only links are followed."""
+        return "links" if self._unable else f"{self._scorer.version} {transcriber_of(self.options)}"
+
+    @classmethod
+    def stated_costs(cls) -> dict[str, float]:
+        """What is heard costs most, then what is seen."""
+        costs = dict.fromkeys(sorted(cls.families), cls.seconds_per_case)
+        return costs | dict.fromkeys(_HEARD, _HEARING_S) | {"image": _LOOKING_S}
 
     def concerns(self, case: Case) -> bool:
         """Any evidence at all, there or not."""
@@ -140,17 +169,26 @@ class CitationMismatch(Detector):
                 return self._broken(claim, f"The citation of {name_of(piece)} does not hold: {flaw.problem}.", flaw.found, flaw.error)
         if followed.pages:
             return self._printed(claim, followed)
+        if followed.regions:
+            return self._shown(claim, followed)
         if not followed.read or self._unable:
             return not_checked(claim, "; ".join(dict.fromkeys([*followed.unread, *([self._unable] if self._unable else [])])))
-        return self._borne_out(claim, statement_text(case, claim), followed)
+        quoted = claim.facts.get("quote") if claim.kind == "quote" else None
+        return self._borne_out(claim, str(quoted or statement_text(case, claim)), followed)
 
     def _follow(self, claim: Claim, piece: EvidenceFile, place: Place, followed: Followed) -> Flaw | None:
         """Read what is cited. Raises EvidenceUnreadable, and DetectorUnavailable where the page reader is not installed."""
-        if (left := _LEFT.get(piece.family)) is not None:
-            followed.unread.append(left)
+        if piece.family == "other":
+            followed.unread.append("evidence of this type cannot be read here")
+            return None
+        if piece.family in _HEARD and claim.kind in _NOT_SAID:
+            followed.unread.append(f"a claim of the kind {claim.kind!r} is seen in {name_of(piece)}, not heard")
+            return None
+        if piece.family == "image" and claim.kind == "object" and place.region is not None:
+            followed.regions.append(self._point(claim, piece, place.region))
             return None
         text = self._texts.read(piece)
-        if (flaw := span_flaw(text, place)) is not None:
+        if not text.spoken and (flaw := span_flaw(text, place)) is not None:
             return flaw
         if claim.kind in PRINTED_KINDS and text.lines:
             followed.pages.append(on_page(claim, text, place))
@@ -158,10 +196,21 @@ class CitationMismatch(Detector):
         if claim.kind in _SEEN and text.lines:
             followed.unread.append(f"a claim of the kind {claim.kind!r} is seen on {name_of(piece)}, not read")
             return None
-        only = text.only(place)
-        part = None if only is None else source_of(piece.id, only, f"{piece.sha256}:{place.page}:{place.region}:{place.span}")
-        followed.read.append(Read(piece, text, source_of(piece.id, text.text, piece.sha256), part))
+        window = meant(place.time) if text.spoken and place.time is not None else None
+        pointed_to = replace(place, time=window)
+        only = text.only(pointed_to)
+        part = None
+        if only is not None:
+            part = passages_of(replace(text, text=only), f"{piece.sha256}:{place.page}:{place.region}:{place.span}:{window}")
+        followed.read.append(Read(piece, text, passages_of(text, piece.sha256), part, window))
         return None
+
+    def _point(self, claim: Claim, piece: EvidenceFile, region: Region) -> Pointed:
+        try:
+            eyes = eyes_of(self.options)
+        except ModuleNotFoundError as error:
+            raise DetectorUnavailable(self.name, f"Python package {error.name}", "pip install 'groundwatch[lite]'") from error
+        return pointed(claim, piece, region, eyes, self._absent)
 
     def _borne_out(self, claim: Claim, text: str, followed: Followed) -> Finding:
         read, calibration = followed.read, self.calibration
@@ -172,20 +221,68 @@ class CitationMismatch(Detector):
             found = self._scorer.bearing(text, cited)
             score = found.score(calibration)
         if found is not None and score < calibration.threshold:
-            return Finding(claim, "supported", score, f"{names}, cited for it, bears it out.", self._place(found, read))
+            place = self._place(found, read)
+            if misheard.mumbled(found.support.passages[0]):
+                return not_checked(claim, f"the recogniser is not sure of what is said there: “{_quote(place)}”", place)
+            said = f": “{_quote(place)}”" if place is not None and place.time is not None else ""
+            return Finding(claim, "supported", score, f"{names}, cited for it, bears it out{said}.", place)
         if any(one.part is not None for one in read):
             whole = self._scorer.bearing(text, [one.whole for one in read])
             place = self._place(whole, read)
             if whole.score(calibration) < calibration.threshold and place is not None:
+                if place.time is not None:
+                    return self._said_elsewhere(claim, whole, place, read, score)
                 told = f"The cited place in {names} does not say it; the same source says it elsewhere{_where(place)}."
                 return Finding(claim, "hallucinated", score, told, place, error="source")
         if followed.unread:
             return not_checked(claim, f"{names} does not bear it out, and another cited source may: {'; '.join(followed.unread)}")
         if any(one.piece.family == "image" for one in read):
             return not_checked(claim, f"{names} does not say it in words, and a picture may show it")
+        if any(one.text.spoken for one in read):
+            doubt = self._not_refuted(claim, text, read)
+            if doubt is not None:
+                return not_checked(claim, doubt, self._place(found, read))
         lacks = found.support.missing() if found is not None else ""
         told = f"{names}, cited for it, does not bear it out{f': {lacks}' if lacks else ''}."
         return Finding(claim, "hallucinated", score, told, self._place(found, read), error="unsupported")
+
+    def _said_elsewhere(self, claim: Claim, whole: Bearing, place: Place, read: Sequence[Read], score: float) -> Finding:
+        """The recording says it at another time than cited, or at one the window means all the same."""
+        found = place.time or (0.0, 0.0)
+        window = next((one.window for one in read if one.piece.id == place.evidence and one.window), found)
+        where = f"{clock_text(found[0])} to {clock_text(found[1])}"
+        if points_at(window, found):
+            told = f"It is said at {where}, which the cited window means: “{_quote(place)}”."
+            return Finding(claim, "supported", whole.score(self.calibration), told, place)
+        if misheard.mumbled(whole.support.passages[0]):
+            return not_checked(claim, f"the recogniser is not sure of what is said at {where}: “{_quote(place)}”", place)
+        shared = overlap(window, found)
+        if shared > 0:
+            return not_checked(claim, f"it is said at {where}, only a part of which is in the cited window", place)
+        told = f"It is not said in the cited window but at {where}: “{_quote(place)}”; the two share {shared:.0%} of their time (IoU)."
+        return Finding(claim, "hallucinated", score, told, place, error="time")
+
+    def _not_refuted(self, claim: Claim, text: str, read: Sequence[Read]) -> str | None:
+        """Why a claim that a recording does not bear out is not wrong for that; None where it is."""
+        spoken = [one for one in read if one.text.spoken]
+        if claim.kind != "statement":
+            return "it is said nowhere in the cited recording as far as can be heard; whether it is said at all, quote_mismatch judges"
+        if any(one.piece.family == "video" for one in spoken):
+            return "it is not said in the cited video, which may show it"
+        whole = self._scorer.bearing(text, [one.whole for one in read])
+        return misheard.doubt(whole.support, [one.piece for one in spoken], self.options)
+
+    @staticmethod
+    def _shown(claim: Claim, followed: Followed) -> Finding:
+        """A thing cited to a region of a picture, by the boxes that are found."""
+        best = next((one for one in followed.regions if one.right), None)
+        if best is not None:
+            return Finding(claim, "supported", SHOWN, f"{best.told}.", best.place)
+        unclear = next((one for one in followed.regions if one.right is None), None)
+        if unclear is not None:
+            return not_checked(claim, unclear.told, unclear.place)
+        wrong = followed.regions[0]
+        return Finding(claim, "hallucinated", APART, f"{wrong.told}.", wrong.place, error="source")
 
     def _printed(self, claim: Claim, followed: Followed) -> Finding:
         """A value cited to a page or a region, by what the page reader reads there."""

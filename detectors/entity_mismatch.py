@@ -23,8 +23,6 @@ from detectors.hearing.names import SAME_SOUND, UNLIKE, Sighting, near, opinions
 from detectors.hearing.recording import Recording
 from detectors.hearing.verdict import word_features, word_model
 
-# Another language is believed from this probability on, as for quotes.
-_CERTAIN_LANGUAGE = 0.8
 # What is said "at 0:42" begins about there and names things some seconds later; stated seconds are rounded (seconds).
 _BEFORE_S, _AFTER_S = 3.0, 12.0
 # A name heard this far outside its time is put at a wrong time (seconds); nearer than that, and not within, nobody can tell.
@@ -128,8 +126,8 @@ class EntityMismatch(Detector):
             if not heard.certain:
                 return "no words are heard in the recording"
             return _Judged(_NEVER, None, "", f"The answer has “{claim.facts['name']}” mentioned; nobody speaks in the recording.")
-        if heard.language != "en" and heard.certainty >= _CERTAIN_LANGUAGE:
-            return f"the recording is in language {heard.language!r}, only English is checked"
+        if heard.foreign is not None:
+            return f"the recording is in language {heard.foreign!r}, only English is checked"
         start = claim.facts.get("start_s")
         return _judged(ears, heard, str(claim.facts["name"]), None if start is None else (start, claim.facts.get("end_s")))
 

@@ -12,7 +12,6 @@ words are not looked at.
 from __future__ import annotations
 
 import contextlib
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -33,8 +32,9 @@ from detectors.contract import (
 from detectors.pictures import open_picture
 from detectors.seeing.attributes import SHOWN_SCORE, Objection, miscoloured, miscounted
 from detectors.seeing.coco import CocoDetector, Sight
+from detectors.seeing.sights import classes_of, eyes_of
 from detectors.seeing.verifiers import open_verifiers
-from detectors.seeing.vocabulary import meaning_of, words
+from detectors.seeing.vocabulary import words
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -46,7 +46,6 @@ NO_OPEN_VOCABULARY = "no open-vocabulary weights are configured"
 CLEARLY_THERE = 0.5
 # A guess ("possibly a cup") that fails is half as bad as an assertion: its odds are halved.
 HEDGED_ODDS = 0.5
-_SIGHTS_KEPT = 256
 _PLURAL = words("people skis scissors cattle")
 _UNCOUNTED = words("broccoli luggage furniture cutlery silverware tableware food fruit livestock wildlife")
 
@@ -78,7 +77,6 @@ class ObjectHallucination(Detector):
         self._coco: CocoDetector | None = None
         self._clip: ClipVerifier | None = None
         self._without_coco = ""
-        self._sights: OrderedDict[str, Sight] = OrderedDict()
 
     def load(self) -> None:
         """Load the COCO detector, and CLIP where it is configured. One of them is enough."""
@@ -91,7 +89,7 @@ class ObjectHallucination(Detector):
 
     def raw_score(self, claim: Claim, picture: EvidenceFile) -> float | None:
         """What the calibration maps to a probability: minus the best evidence for the claim's classes; None outside COCO."""
-        classes, _ = _classes(claim)
+        classes, _ = classes_of(claim)
         if not classes or self._coco is None:
             return None
         sight = self._sight(picture)
@@ -112,7 +110,7 @@ class ObjectHallucination(Detector):
     def _asked_of_clip(self, cases: Sequence[Case]) -> Iterator[tuple[str, Image.Image, Sequence[Region]]]:
         done: set[str] = set()
         for case in cases:
-            if self._coco is not None and all(_classes(claim)[0] for claim in self.claims_for(case)):
+            if self._coco is not None and all(classes_of(claim)[0] for claim in self.claims_for(case)):
                 continue
             for picture in case.evidence_of(*self.families):
                 if picture.sha256 not in done:
@@ -150,7 +148,7 @@ class ObjectHallucination(Detector):
 
     def _look(self, picture: EvidenceFile, claim: Claim) -> _Look | str:
         """What the picture says, or the reason why nothing here can tell."""
-        classes, match = _classes(claim)
+        classes, match = classes_of(claim)
         if not classes or self._coco is None:
             return self._ask_clip(picture, claim) if self._clip is not None else self._without_coco or NO_OPEN_VOCABULARY
         look = self._ask_coco(picture, claim, classes)
@@ -225,7 +223,7 @@ class ObjectHallucination(Detector):
 
     def _supported(self, claim: Claim, look: _Look, pictures: Sequence[EvidenceFile]) -> Finding:
         """The thing is there: what else the answer says of it may still be wrong."""
-        classes, match = _classes(claim)
+        classes, match = classes_of(claim)
         if self._coco is None or not classes or len(pictures) != 1 or claim.facts.get("hedged") or claim.facts.get("depicted"):
             return Finding(claim, "supported", look.absent, f"{look.seen}.", look.place)
         boxes = self._sight(pictures[0]).boxes_of(classes)
@@ -237,23 +235,7 @@ class ObjectHallucination(Detector):
         return Finding(claim, "supported", look.absent, f"{look.seen}. {told}." if told else f"{look.seen}.", look.place)
 
     def _sight(self, picture: EvidenceFile) -> Sight:
-        known = self._sights.get(picture.sha256)
-        if known is None:
-            assert self._coco is not None  # noqa: S101 - callers check
-            known = self._coco.look(open_picture(picture))
-            self._sights[picture.sha256] = known
-        self._sights.move_to_end(picture.sha256)
-        while len(self._sights) > _SIGHTS_KEPT:
-            self._sights.popitem(last=False)
-        return known
-
-
-def _classes(claim: Claim) -> tuple[tuple[str, ...], str | None]:
-    """COCO classes that support the claim; a claim without facts (a caller's own) is looked up by its text."""
-    if "classes" in claim.facts:
-        return tuple(claim.facts["classes"]), claim.facts.get("match")
-    meaning = meaning_of(claim.text.lower().strip())
-    return ((), None) if meaning is None else (meaning.classes, meaning.match)
+        return eyes_of(self.options).sight(picture)
 
 
 def _noun(claim: Claim) -> str:

@@ -22,9 +22,6 @@ from detectors.hearing.ears import Ears, NoSpeech, ears_of
 from detectors.hearing.judgement import Judged, judged, unspoken
 from detectors.hearing.transcript import Segment, read, where_to_listen
 
-# Another language is believed from this probability on; below it English is assumed (single digits sound like any).
-_CERTAIN_LANGUAGE = 0.8
-
 _SOUND = ("audio", "video")
 
 
@@ -104,8 +101,8 @@ class QuoteMismatch(Detector):
             heard = ears.hear(evidence)
         if isinstance(heard, NoSpeech):
             return unspoken(heard, claim)
-        if heard.language != "en" and heard.certainty >= _CERTAIN_LANGUAGE:
-            return f"the recording is in language {heard.language!r}, only English is checked"
+        if heard.foreign is not None:
+            return f"the recording is in language {heard.foreign!r}, only English is checked"
         return judged(ears, heard, claim)
 
     def _listeners(self) -> Ears:

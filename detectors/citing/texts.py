@@ -1,8 +1,8 @@
 """What a source says in words, with the way back from a span of that text to its place in the source.
 
 Text evidence is taken as it stands, so that spans hold for what the dashboard shows. Of PDFs the own text of each page
-is taken, pages without any and pictures are read by the page reader. Recordings have no words here: their transcript,
-where the response carries one, is a text source of its own.
+is taken, pages without any and pictures are read by the page reader. Recordings and the sound of videos are heard by the
+listeners that all hearing detectors share; their spans are of the transcript made here, and places in them are times.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from detectors.citing.spoken import Spoken, at, heard_text, time_of, within
 from detectors.contract import DetectorOptions, EvidenceFile, EvidenceUnreadable, Place, Region, Span
+from detectors.hearing.ears import NoSpeech, ears_of
 from detectors.reading.lines import Line, around
 from detectors.reading.pages import open_pages
 from detectors.reading.readers import FastReader
@@ -27,16 +29,23 @@ _KEPT = 64
 
 @dataclass(frozen=True)
 class SourceText:
-    """The words of one source; ``lines`` are set where they were read from pages: start of each line in ``text``, and the line."""
+    """The words of one source.
+
+    ``lines`` are set where they were read from pages: start of each line in ``text``, and the line. ``spoken`` is set
+    where they were heard: each word with its span of ``text`` and its time.
+    """
 
     evidence: str
     text: str
     starts: tuple[int, ...] = ()
     lines: tuple[Line, ...] = ()
+    spoken: tuple[Spoken, ...] = ()
 
     def place(self, span: Span) -> Place:
         """Where that span of the text stands in the source, with its words."""
         quote = " ".join(self.text[slice(*span)].split())
+        if self.spoken:
+            return Place(self.evidence, time=time_of(at(self.spoken, span)), quote=quote)
         if not self.lines:
             return Place(self.evidence, span=span, quote=quote)
         first = max(0, bisect_right(self.starts, span[0]) - 1)
@@ -45,8 +54,12 @@ class SourceText:
         return Place(self.evidence, region=around(held), page=held[0].page, quote=quote)
 
     def only(self, place: Place) -> str | None:
-        """The text with everything blanked out but what a citation points to by span, page or region; None where it points to no part."""
-        if place.span is not None and not self.lines:
+        """The text with all blanked out but what a citation points to by span, page, region or time; None where it points to no part."""
+        if self.spoken:
+            if place.time is None:
+                return None
+            held = within(self.spoken, place.time)
+        elif place.span is not None and not self.lines:
             held = [place.span]
         elif self.lines and (place.page is not None or place.region is not None):
             held = [
@@ -68,6 +81,7 @@ class TextSources:
     """Reads sources as text; the last few are kept by content. Not thread-safe."""
 
     def __init__(self, options: DetectorOptions) -> None:
+        self._options = options
         self._reader = FastReader(options)
         self._loaded = False
         self._kept: OrderedDict[str, SourceText] = OrderedDict()
@@ -76,13 +90,13 @@ class TextSources:
         """The words of a source.
 
         Raises:
-            EvidenceUnreadable: it is damaged, has no words, or is a recording.
-            DetectorUnavailable: it is a picture, and the page reader is not installed.
+            EvidenceUnreadable: it is damaged, or has no words, or none in English where it is heard.
+            DetectorUnavailable: it is a picture and the page reader is not installed, or a recording and the listener is not.
         """
         key = f"{evidence.sha256}:{evidence.family}"
         if (known := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
-            return SourceText(evidence.id, known.text, known.starts, known.lines)
+            return replace(known, evidence=evidence.id)
         self._kept[key] = read = self._read(evidence)
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
@@ -91,6 +105,8 @@ class TextSources:
     def _read(self, evidence: EvidenceFile) -> SourceText:
         if evidence.family == "text":
             return SourceText(evidence.id, _text_of(evidence))
+        if evidence.family in ("audio", "video"):
+            return self._hear(evidence)
         if evidence.family not in ("pdf", "image"):
             raise EvidenceUnreadable(evidence.id, f"it is {evidence.media_type}, of which no words are compared here")
         lines = self._own_lines(evidence) if evidence.family == "pdf" else None
@@ -103,6 +119,15 @@ class TextSources:
             starts.append(position)
             position += len(line.text) + 1
         return SourceText(evidence.id, "\n".join(line.text for line in lines), tuple(starts), lines)
+
+    def _hear(self, evidence: EvidenceFile) -> SourceText:
+        heard = ears_of(self._options).hear(evidence)
+        if isinstance(heard, NoSpeech):
+            raise EvidenceUnreadable(evidence.id, "nobody speaks in it" if heard.certain else "no words are heard in it")
+        if (language := heard.foreign) is not None:
+            raise EvidenceUnreadable(evidence.id, f"it is in language {language!r}, only English is compared")
+        text, spoken = heard_text(heard)
+        return SourceText(evidence.id, text, spoken=spoken)
 
     @staticmethod
     def _own_lines(evidence: EvidenceFile) -> tuple[Line, ...] | None:

@@ -18,7 +18,7 @@ FINDERS: dict[str, tuple[Finder, ...]] = {
     "image": (objects.find, values.find, charts.find, citing.find),
     "video": (events.find, quotes.find_in_video, speakers.find, spoken_names.find, citing.find),
     "pdf": (values.find, charts.find, citing.find, statements.find),
-    "audio": (quotes.find, speakers.find, spoken_names.find, citing.find),
+    "audio": (quotes.find, speakers.find, spoken_names.find, citing.find, statements.find),
     "text": (citing.find, statements.find),
     "other": (),
 }

@@ -2,8 +2,8 @@
 
 Quotes carry facts ``quote``, ``quote_span``, ``start_s``, ``end_s`` (seconds, None where no time is stated),
 ``time_span`` and ``approximate``. Spoken numbers are quantities with ``digits`` (as a string, leading zeros kept),
-``unit`` and ``start_s``/``end_s``. Reported speech without quote marks is a statement: it is a paraphrase, which no
-comparison of words can check.
+``unit`` and ``start_s``/``end_s``. Reported speech without quote marks is a paraphrase, which no comparison of words can
+check: of a video it is found here as a statement, of a recording every statement is (:mod:`detectors.claims.statements`).
 """
 
 from __future__ import annotations
@@ -73,13 +73,14 @@ class _Quote:
 
 
 def find(text: str) -> list[Claim]:
-    """Quote, quantity and statement claims of an answer about a recording, in reading order; spans are code points."""
-    return _find(text, named_lines_only=False)
+    """Quote and quantity claims of an answer about a recording, in reading order; spans are code points."""
+    return [claim for claim in _find(text, named_lines_only=False) if claim.kind != "statement"]
 
 
 def find_in_video(text: str) -> list[Claim]:
-    """As :func:`find`; a line "[0:10] A bird lands" is taken for what is said only where it names the speaker.
+    """As :func:`find`, and reported speech as statements.
 
+    A line "[0:10] A bird lands" is taken for what is said only where it names the speaker.
     Words on the screen are left to :mod:`detectors.claims.events`.
     """
     return [claim for claim in _find(text, named_lines_only=True) if claim.kind != "quote" or not is_written(claim.text)]
@@ -99,7 +100,7 @@ def _find(text: str, *, named_lines_only: bool) -> list[Claim]:
         claims += spoken + numbers
         reported = None if inside or numbers else _REPORTED.search(outside)
         if reported is not None:
-            claims.append(Claim("", text[slice(*sentence)], sentence, "statement", facts={"reported": True}))
+            claims.append(Claim("", text[slice(*sentence)], sentence, "statement"))
     return sorted(claims, key=lambda claim: claim.span or (0, 0))
 
 

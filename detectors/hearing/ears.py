@@ -41,6 +41,11 @@ def ears_of(options: DetectorOptions) -> Ears:
     return Ears(options, "listeners")
 
 
+def transcriber_of(options: DetectorOptions) -> str:
+    """Name and short hash of the first listener, known before it is loaded."""
+    return f"whisper:{Path(options.whisper_model).name}" if options.whisper_model else WHISPER_BASE.version
+
+
 @dataclass(frozen=True, slots=True)
 class NoSpeech:
     """A recording without words. ``certain`` where it is silent, or neither voice detector nor recogniser hears speech in it."""
@@ -63,11 +68,10 @@ class Ears:
         try:
             if options.whisper_model:
                 first = self._load(options, options.whisper_model, options.allow_download)
-                versions = [f"whisper:{Path(options.whisper_model).name}"]
             else:
                 cache = options.cache_dir or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "groundwatch"
                 first = self._load(options, whisper_base_folder(cache, detector), False)
-                versions = [WHISPER_BASE.version]
+            versions = [transcriber_of(options)]
             self.listeners = [first]
             with contextlib.suppress(DetectorUnavailable):
                 tiny = verified_files(WHISPER_TINY_EN, detector)[0].parent

@@ -59,7 +59,7 @@ def judged(ears: Ears, heard: Recording, claim: Claim) -> Judged | str:
     best = widened(found[0], wanted.tokens, heard.tokens) if found and wanted.number else found[0] if found else None
     if best is None or best.cost > _NOTHING_LIKE_IT:
         return _second_look(ears, heard, wanted, best)
-    opinions = _opinions(ears, heard, wanted, interval(heard, best)) if best.differences else []
+    opinions = opinions_on(ears, heard, wanted.text, wanted.number, interval(heard, best)) if best.differences else []
     features = word_features(opinions)
     return _weighed(heard, wanted, best, features, _said(heard, best, opinions))
 
@@ -81,12 +81,15 @@ def _wanted(claim: Claim) -> _Wanted:
     return _Wanted(text, tuple(tokens(raw_words(text))), number, facts.get("start_s"))
 
 
-def _opinions(ears: Ears, heard: Recording, wanted: _Wanted, times: Interval) -> list[Opinion]:
-    """What the listeners make of the claim, the cheapest first; one that hears exactly the claimed words settles it."""
+def opinions_on(ears: Ears, heard: Recording, words: str, number: bool, times: Interval) -> list[Opinion]:
+    """What the listeners make of claimed words at one place, the cheapest first; one that hears exactly them settles it.
+
+    ``number`` where they are a number, which must be whole.
+    """
     sound = stretch(heard, times)
     opinions: list[Opinion] = []
     for listener in reversed(ears.listeners):
-        opinions.append(opinion(listener, sound, wanted.text, wanted.number))
+        opinions.append(opinion(listener, sound, words, number))
         if not opinions[-1].disputes:
             break
     return opinions
@@ -97,7 +100,7 @@ def _second_look(ears: Ears, heard: Recording, wanted: _Wanted, best: Fit | None
     if wanted.stated_s is not None and wanted.stated_s < heard.duration_s:
         times = (wanted.stated_s, min(heard.duration_s, wanted.stated_s + _SECONDS_PER_WORD * len(wanted.tokens)))
         if heard.speech_between(*times) > _SOME_SPEECH_S:
-            opinions = _opinions(ears, heard, wanted, times)
+            opinions = opinions_on(ears, heard, wanted.text, wanted.number, times)
             if min(opinion.cost for opinion in opinions) <= _NOTHING_LIKE_IT:
                 features = word_features(opinions)
                 return _outcome(heard, wanted, word_model().log_odds(features), features, times, _closest(opinions))

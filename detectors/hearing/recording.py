@@ -17,8 +17,10 @@ _PAD_S = 0.3
 # Sound kept before and after the speech of a window.
 _EDGE_S = 0.2
 # Words with a longer pause between them are two utterances.
-_PAUSE_S = 0.45
+PAUSE_S = 0.45
 _MISSED_S = 1.0
+# Another language is believed from this probability on; below it English is assumed.
+_CERTAIN_LANGUAGE = 0.8
 # Whisper reads at most 30 s at a time; a second of silence stays behind the last word.
 _LONGEST_S = 29.0
 
@@ -38,6 +40,11 @@ class Recording:
     def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.samples) / RATE
+
+    @property
+    def foreign(self) -> str | None:
+        """The language, where it is surely another than English (single digits sound like any); None elsewhere."""
+        return self.language if self.language != "en" and self.certainty >= _CERTAIN_LANGUAGE else None
 
     def speech_between(self, start: float, end: float) -> float:
         """Seconds of speech between two times."""
@@ -113,7 +120,7 @@ def _within_pauses(heard: Recording, claimed: Sequence[Token], fit: Fit) -> Fit:
 
 def _pause_after(heard: Recording, token: int) -> bool:
     here, following = heard.words[heard.tokens[token].raw], heard.words[heard.tokens[token + 1].raw]
-    return following.start - here.end > _PAUSE_S
+    return following.start - here.end > PAUSE_S
 
 
 def interval(heard: Recording, fit: Fit) -> tuple[float, float]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from detectors.contract import DetectorOptions, DetectorUnavailable
-from detectors.seeing.coco import CocoDetector
+from detectors.seeing.sights import eyes_of
 
 if TYPE_CHECKING:
     from detectors.seeing.clip import ClipVerifier
+    from detectors.seeing.coco import CocoDetector
 
 
 def open_verifiers(options: DetectorOptions, detector: str) -> tuple[CocoDetector | None, ClipVerifier | None, str]:
@@ -23,7 +24,7 @@ def open_verifiers(options: DetectorOptions, detector: str) -> tuple[CocoDetecto
 
         clip = ClipVerifier.open(options, detector)
     try:
-        return CocoDetector.open(options.object_model, detector, options.threads), clip, ""
+        return eyes_of(options).network, clip, ""
     except ModuleNotFoundError as error:
         missing = DetectorUnavailable(detector, f"Python package {error.name}", "pip install 'groundwatch[lite]'")
     except DetectorUnavailable as error:

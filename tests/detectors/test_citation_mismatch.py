@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from detectors.citation_mismatch import CitationMismatch
-from detectors.claims import complete
+from detectors.citing.regions import points_at
+from detectors.claims import complete, extract, objects
 from detectors.contract import Case, DetectorOptions, DetectorUnavailable, EvidenceFile, Finding, MissingEvidence, Place
+from detectors.object_hallucination import ObjectHallucination
+from detectors.seeing.sights import eyes_of
 from tests.conftest import missing
+from tests.detectors.recordings import demo, heard_as
 from tests.detectors.sources import case, claim, text_file
 
 HARBOUR = (
@@ -129,11 +134,165 @@ def test_a_statement_without_a_citation_is_flagged_only_where_the_workflow_requi
     assert found.explanation == "No source is cited for it, and the workflow 'legal' requires one."
 
 
-def test_recordings_are_left_to_the_detectors_that_hear(detector: CitationMismatch, tmp_path: Path) -> None:
-    recording = EvidenceFile("a", "audio/wav", tmp_path / "a.wav", "2" * 64)
-    (found,) = findings(detector, Case("r", "She agreed.", (claim("She agreed.", Place("a")),), (recording,)))
-    assert found.verdict == "not_checked"
-    assert "quote_mismatch listens to it" in str(found.reason)
+def heard(text: str, recording: EvidenceFile, window: tuple[float, float] | None, kind: str = "statement") -> Case:
+    return Case("r", text, (replace(claim(text, Place("rec", time=window)), kind=kind),), (recording,))
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("text", "window", "verdict", "told"),
+    [
+        ("The launch is moved to the third of March.", (0.0, 4.0), "supported", "3rd of March"),
+        ("The launch is moved to the third of March.", (7.0, 11.0), "hallucinated", "not said in the cited window but at 0:00 to 0:02"),
+        ("The launch is moved to the third of March.", (2.5, 5.0), "not_checked", "only a part of which is in the cited window"),
+        ("They do not need another server this year.", (4.0, 4.0), "supported", "second server"),
+        ("They do not need another server this year.", (0.0, 11.0), "supported", "second server"),
+        ("They do not need another server this year.", None, "supported", "second server"),
+        ("The captain painted his boats blue and sailed to Norway in spring.", (0.0, 3.0), "hallucinated", "does not bear it out"),
+    ],
+)
+def test_what_is_said_in_the_cited_window_is_held_against_the_claim(
+    detector: CitationMismatch, text: str, window: tuple[float, float] | None, verdict: str, told: str
+) -> None:
+    (found,) = findings(detector, heard(text, demo("meeting.flac"), window))
+    assert found.verdict == verdict, found.explanation
+    assert told in found.explanation
+    assert found.place is not None
+    assert found.place.time is not None
+    if "IoU" in found.explanation:
+        assert found.error == "time"
+        assert found.place.time[1] < 4.0
+
+
+@pytest.mark.models
+def test_a_quote_said_at_another_time_is_a_wrong_place_and_one_said_nowhere_is_left_to_the_detector_of_quotes(
+    detector: CitationMismatch,
+) -> None:
+    (elsewhere,) = findings(detector, heard("Please send the report to Daniel before noon", demo("meeting.flac"), (0.0, 3.0), "quote"))
+    assert (elsewhere.verdict, elsewhere.error) == ("hallucinated", "time")
+    (nowhere,) = findings(detector, heard("Please burn the ships of Admiral Benbow", demo("meeting.flac"), (0.0, 3.0), "quote"))
+    assert nowhere.verdict == "not_checked"
+    assert "quote_mismatch judges" in str(nowhere.reason)
+
+
+@pytest.mark.models
+def test_a_cited_window_beyond_the_recording_is_a_broken_link(detector: CitationMismatch) -> None:
+    (found,) = findings(detector, heard("The launch is moved.", demo("meeting.flac"), (50.0, 60.0)))
+    assert (found.verdict, found.error) == ("hallucinated", "source")
+
+
+@pytest.mark.models
+def test_words_the_recogniser_is_unsure_of_neither_support_nor_refute_a_citation(detector: CitationMismatch) -> None:
+    words = ["The", "bridge", "across", "the", "river", "will", "cost", "forty", "million", "pounds."]
+    copy = replace(demo("meeting.flac"), sha256=heard_as(detector.options, [(word, 0.4) for word in words]).sha256)
+    for text, window in (
+        ("The bridge across the river will cost 40 million pounds.", (0.0, 5.0)),
+        ("A ferry sank near Norway.", (0.0, 5.0)),
+    ):
+        (found,) = findings(detector, heard(text, copy, window))
+        assert found.verdict == "not_checked"
+        assert "not sure" in str(found.reason)
+
+
+@pytest.mark.models
+def test_what_a_video_may_show_and_what_is_only_seen_is_not_checked(detector: CitationMismatch) -> None:
+    words = [(word, 0.95) for word in ["The", "bridge", "across", "the", "river", "will", "cost", "forty", "million", "pounds."]]
+    video = replace(demo("meeting.flac"), media_type="video/mp4", sha256=heard_as(detector.options, words).sha256)
+    (unsaid,) = findings(detector, heard("A ferry sank near the coast of Norway.", video, (0.0, 3.0)))
+    assert (unsaid.verdict, "may show it" in str(unsaid.reason)) == ("not_checked", True)
+    (seen,) = findings(detector, heard("A man opens a door.", video, (0.0, 3.0), "event"))
+    assert (seen.verdict, "is seen in" in str(seen.reason)) == ("not_checked", True)
+
+
+@pytest.mark.models
+def test_real_recordings_are_right_in_the_window_of_a_quote_and_wrong_in_that_of_another(detector: CitationMismatch, corpus: Path) -> None:
+    folder = corpus / "speech-quotes"
+    record = json.loads((folder / "responses.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    piece = record["evidence"][0]
+    recording = EvidenceFile("rec", piece["media_type"], folder / piece["uri"].removeprefix("file:"), piece["sha256"])
+    assert not any(label["hallucinated"] for label in record["labels"])
+    quotes = [claim for claim in extract(record["answer"]["text"], {"audio"}) if claim.kind == "quote"]
+    windows = [(float(one.facts["start_s"]), float(one.facts["start_s"]) + 3.0) for one in quotes]
+    for number, quote in enumerate(quotes):
+        text = f"The speaker says that {quote.facts['quote']}."
+        (right,) = findings(detector, heard(text, recording, windows[number]))
+        assert right.verdict == "supported", right.explanation
+        (wrong,) = findings(detector, heard(text, recording, windows[number - 2]))
+        assert (wrong.verdict, wrong.error) == ("hallucinated", "time"), wrong.explanation
+
+
+@pytest.fixture(scope="module")
+def cat(tmp_path_factory: pytest.TempPathFactory) -> EvidenceFile:
+    """A photograph of a cat, put into the left half of a picture whose right half is grey."""
+    from skimage import data
+
+    path = tmp_path_factory.mktemp("cat") / "cat.png"
+    picture = Image.new("RGB", (900, 300), (128, 128, 128))
+    picture.paste(Image.fromarray(data.chelsea()), (0, 0))
+    picture.save(path)
+    return EvidenceFile("a", "image/png", path, "5" * 64)
+
+
+def shown(text: str, picture: EvidenceFile, region: tuple[float, float, float, float]) -> Case:
+    found = next(one for one in objects.find(text))
+    return Case("r", text, (replace(found, id="c1", citations=(Place("a", region=region),)),), (picture,))
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("text", "region", "verdict", "told"),
+    [
+        ("There is a cat.", (0.0, 0.0, 0.5, 1.0), "supported", "The cited region shows the cat"),
+        ("There is a cat.", (0.1, 0.2, 0.2, 0.4), "supported", "The cited region shows the cat"),
+        ("There is a cat.", (0.6, 0.1, 0.4, 0.8), "hallucinated", "share 0% of their union (IoU)"),
+        ("There is a truck.", (0.0, 0.0, 0.5, 1.0), "not_checked", "no truck is found for certain"),
+        ("There is a violin.", (0.0, 0.0, 0.5, 1.0), "not_checked", "none of the things that are looked for"),
+        ("There is no cat.", (0.6, 0.1, 0.4, 0.8), "not_checked", "not there, which no region shows"),
+    ],
+)
+def test_a_thing_must_stand_in_the_region_cited_for_it(
+    detector: CitationMismatch, cat: EvidenceFile, text: str, region: tuple[float, float, float, float], verdict: str, told: str
+) -> None:
+    (found,) = findings(detector, shown(text, cat, region))
+    assert found.verdict == verdict, found.explanation
+    assert told in found.explanation
+    if verdict == "hallucinated":
+        assert found.error == "source"
+    if verdict != "not_checked":
+        assert found.place is not None
+        assert found.place.region is not None
+        assert found.place.region[0] + found.place.region[2] < 0.6, "the place is where the cat was found"
+
+
+@pytest.mark.models
+def test_the_detectors_of_a_process_share_one_network_and_what_it_saw(detector: CitationMismatch, cat: EvidenceFile) -> None:
+    findings(detector, shown("There is a cat.", cat, (0.0, 0.0, 0.5, 1.0)))
+    seer = ObjectHallucination(detector.options)
+    seer.load()
+    assert seer._sight(cat) is eyes_of(replace(detector.options)).sight(cat)
+    assert seer._coco is eyes_of(detector.options).network
+
+
+@pytest.mark.models
+def test_a_thing_of_a_real_photograph_is_found_where_it_is_and_not_in_an_empty_corner(detector: CitationMismatch, corpus: Path) -> None:
+    """The corpus gives no boxes: the place is the network's own, moved."""
+    folder = corpus / "objects-coco"
+    seen = wrong = 0
+    for line in (folder / "responses.jsonl").read_text(encoding="utf-8").splitlines()[:9:3]:
+        piece = json.loads(line)["evidence"][0]
+        picture = EvidenceFile("a", piece["media_type"], folder / piece["uri"].removeprefix("file:"), piece["sha256"])
+        boxes = eyes_of(detector.options).sight(picture).boxes
+        if not boxes or boxes[0].score < 0.8:
+            continue
+        x, y, width, height = boxes[0].region
+        given = shown(f"There is a {boxes[0].name}.", picture, (x * 0.95, y * 0.95, width, height))
+        assert findings(detector, given)[0].verdict == "supported"
+        seen += 1
+        corner = (0.0 if x > 0.5 else 0.85, 0.0, 0.15, 0.15)
+        found = findings(detector, shown(f"There is a {boxes[0].name}.", picture, corner))[0]
+        assert found.verdict != "supported" or points_at(corner, found.place.region), found.explanation
+        wrong += found.verdict == "hallucinated"
+    assert 1 <= wrong <= seen
 
 
 @pytest.fixture(scope="module")

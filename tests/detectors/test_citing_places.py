@@ -10,6 +10,7 @@ from detectors.citing.places import flaw_of, locate, span_flaw
 from detectors.citing.texts import SourceText, TextSources
 from detectors.contract import DetectorOptions, EvidenceFile, EvidenceUnreadable, Place
 from detectors.reading.lines import Line
+from tests.detectors.recordings import heard_as
 from tests.detectors.sources import text_file
 
 TEXT = "The shop opens at nine. It closes at\n  five o’clock on Fridays."
@@ -118,6 +119,11 @@ def test_what_is_no_text_is_refused_with_the_cause(tmp_path: Path, content: byte
         TextSources(DetectorOptions()).read(EvidenceFile("a", "text/plain", path, "0" * 64))
 
 
-def test_recordings_have_no_words_here(tmp_path: Path) -> None:
+@pytest.mark.models
+def test_the_words_of_a_recording_are_heard_and_other_evidence_has_none(tmp_path: Path) -> None:
+    sources = TextSources(DetectorOptions(threads=1))
+    words = [("The", 0.9), ("shop", 0.9), ("opens.", 0.9)]
+    text = sources.read(heard_as(DetectorOptions(threads=1), words))
+    assert (text.text, len(text.spoken)) == ("The shop opens.", 3)
     with pytest.raises(EvidenceUnreadable, match="no words are compared"):
-        TextSources(DetectorOptions()).read(EvidenceFile("a", "audio/wav", tmp_path / "a", "0" * 64))
+        sources.read(EvidenceFile("a", "application/zip", tmp_path / "a.zip", "0" * 64))

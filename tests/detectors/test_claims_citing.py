@@ -96,8 +96,8 @@ def test_the_list_of_sources_at_the_end_says_what_numbers_mean_and_is_no_stateme
 
 def test_cited_sentences_become_statements_whatever_the_evidence() -> None:
     answer = "The sky is blue. The total is 5 [1]."
-    # Texts bear on every statement; a recording only on those that cite it.
-    for family, expected in (("text", 2), ("pdf", 2), ("audio", 1)):
+    # Texts and recordings bear on every statement; a video only on those that cite it.
+    for family, expected in (("text", 2), ("pdf", 2), ("audio", 2), ("video", 1)):
         statements = [claim for claim in extract(answer, [family]) if claim.kind == "statement"]
         assert [claim.text for claim in statements] == ["The sky is blue.", "The total is 5 [1]."][-expected:]
         assert statements[0].span is not None

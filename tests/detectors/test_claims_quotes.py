@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from detectors.claims import extract
 from detectors.claims.moments import clock_text, find_moments
-from detectors.claims.quotes import find
+from detectors.claims.quotes import find, find_in_video
 from detectors.contract import Claim
 
 
@@ -143,9 +144,12 @@ def test_numbers_in_a_quote_and_in_a_time_are_not_claimed_twice() -> None:
     assert [claim.kind for claim in find('At 10:15 the caller says "my number is 5 6 7 8".')] == ["quote"]
 
 
-def test_reported_speech_is_a_statement() -> None:
-    (claim,) = find("She says that the refund is on its way.")
+def test_reported_speech_about_a_video_is_a_statement_here_and_about_a_recording_with_all_statements() -> None:
+    text = "She says that the refund is on its way."
+    (claim,) = find_in_video(text)
     assert claim.kind == "statement"
+    assert find(text) == []
+    assert [claim.kind for claim in extract(text, {"audio"})] == ["statement"]
 
 
 def test_text_without_claims_yields_none() -> None:

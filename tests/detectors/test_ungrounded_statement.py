@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import wave
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from detectors.claims import extract
-from detectors.contract import Case, DetectorOptions, DetectorUnavailable, EvidenceFile, Usage
+from detectors.contract import Case, Claim, DetectorOptions, DetectorUnavailable, EvidenceFile, Finding, Usage
 from detectors.grounding.passages import source_of
 from detectors.grounding.verdicts import Opinion
 from detectors.ungrounded_statement import UngroundedStatement, is_prose
-from tests.detectors.sources import case
+from tests.detectors.recordings import demo, heard_as
+from tests.detectors.sources import case, text_file
 
 TEXT = (
     "The council of Leeds approved the plan on Monday. The new station will cost 40 million pounds. "
@@ -114,7 +116,7 @@ def test_text_that_cannot_be_read_makes_it_abstain(detector: UngroundedStatement
 
 
 @pytest.mark.models
-def test_without_text_it_is_not_applicable(detector: UngroundedStatement, tmp_path: Path) -> None:
+def test_without_text_or_sound_it_is_not_applicable(detector: UngroundedStatement, tmp_path: Path) -> None:
     picture = EvidenceFile("photo", "image/png", tmp_path / "none.png", "0" * 64)
     (outcome,) = detector.detect([Case("r1", "The sky is blue today.", extract("The sky is blue today.", {"image", "text"}), (picture,))])
     assert outcome.state == "not_applicable"
@@ -200,3 +202,148 @@ def test_a_form_is_no_prose_and_a_letter_is() -> None:
     letter = source_of("letter", "We write to tell you that the order of 18 June was sent today. It will reach you by post within days.")
     assert not is_prose(form)
     assert is_prose(letter)
+
+
+OPTIONS = DetectorOptions(threads=1)
+SAID = [(word, 0.95) for word in "The bridge across the river will cost forty million pounds .".replace(" .", ".").split()]
+
+
+def spoken(statement: str, *evidence: EvidenceFile) -> Case:
+    claims = (Claim("c1", statement, (0, len(statement)), "statement", given=True),)
+    return Case("r1", statement, claims, evidence)
+
+
+def only(detector: UngroundedStatement, given: Case) -> Finding:
+    (finding,) = detector.detect([given])[0].findings
+    return finding
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("file", "statement", "verdict"),
+    [
+        ("call.flac", "The agent promises a refund of 85 dollars by Friday.", "supported"),
+        ("call.flac", "The order number is 47193.", "hallucinated"),
+        ("call.flac", "The agent does not refund 85 dollars.", "hallucinated"),
+        ("meeting.flac", "No second server is needed this year.", "supported"),
+        ("meeting.flac", "The report should be sent to Peter before noon.", "hallucinated"),
+    ],
+)
+def test_a_statement_about_a_recording_is_held_against_its_speech(
+    detector: UngroundedStatement, file: str, statement: str, verdict: str
+) -> None:
+    answer = extract(statement, {"audio"})
+    (found,) = detector.detect([Case("r1", statement, answer, (demo(file),))])[0].findings
+    assert found.verdict == verdict, found.explanation
+    assert found.place is not None
+    assert found.place.time is not None
+    assert found.place.quote
+    assert "at 0:0" in found.explanation
+
+
+@pytest.mark.models
+def test_a_quote_is_left_to_the_detector_of_quotes(detector: UngroundedStatement) -> None:
+    answer = 'At 0:08 the agent says "we will refund fifty eight dollars by Friday".'
+    claims = extract(answer, {"audio"})
+    assert {claim.kind for claim in claims} >= {"quote", "statement"}
+    assert detector.detect([Case("r1", answer, claims, (demo("call.flac"),))])[0].state == "not_applicable"
+
+
+@pytest.mark.models
+def test_a_number_of_the_recogniser_that_is_unsure_is_not_held_against_the_answer(detector: UngroundedStatement) -> None:
+    statement = "The bridge across the river will cost 70 million pounds."
+    sure = only(detector, spoken(statement, heard_as(OPTIONS, SAID)))
+    assert sure.verdict == "hallucinated"
+    assert sure.error == "value"
+    unsure = [(word, 0.5 if word == "forty" else chance) for word, chance in SAID]
+    found = only(detector, spoken(statement, heard_as(OPTIONS, unsure)))
+    assert found.verdict == "not_checked"
+    assert "not sure of “forty”" in str(found.reason)
+
+
+@pytest.mark.models
+def test_words_hardly_heard_neither_bear_out_nor_refute(detector: UngroundedStatement) -> None:
+    mumbled = heard_as(OPTIONS, [(word, 0.4) for word, _ in SAID])
+    for statement in (
+        "The bridge across the river will cost 40 million pounds.",
+        "Music by Ludwig Beethoven was played at the wedding of a queen.",
+    ):
+        found = only(detector, spoken(statement, mumbled))
+        assert found.verdict == "not_checked"
+        assert "not sure" in str(found.reason)
+
+
+@pytest.mark.models
+def test_what_is_only_near_a_statement_does_not_bear_it_out(detector: UngroundedStatement) -> None:
+    found = only(detector, spoken("The customer threatens to sue the company.", demo("call.flac")))
+    assert found.verdict == "not_checked"
+    assert "may mean something else" in str(found.reason)
+
+
+@pytest.mark.models
+def test_speech_that_was_not_made_out_may_hold_the_support(detector: UngroundedStatement) -> None:
+    statement = "Music by Ludwig Beethoven was played at the wedding of a queen."
+    assert only(detector, spoken(statement, heard_as(OPTIONS, SAID))).verdict == "hallucinated"
+    found = only(detector, spoken(statement, heard_as(OPTIONS, SAID, more_speech_s=4.0)))
+    assert found.verdict == "not_checked"
+    assert "cannot be made out" in str(found.reason)
+
+
+@pytest.mark.models
+def test_a_recording_without_speech_or_in_another_language_is_not_checked(detector: UngroundedStatement, tmp_path: Path) -> None:
+    path = tmp_path / "silence.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
+        sound.writeframes(b"\0\0" * 32_000)
+    silent = EvidenceFile("rec", "audio/wav", path, "8" * 64)
+    german = heard_as(OPTIONS, SAID, language="de")
+    for recording, reason in ((silent, "nobody speaks in it"), (german, "language 'de'")):
+        (outcome,) = detector.detect([spoken("The bridge will cost 40 million pounds.", recording)])
+        assert outcome.state == "abstained"
+        assert reason in str(outcome.reason)
+
+
+@pytest.mark.models
+def test_what_a_video_may_show_is_not_checked_and_what_its_speech_contradicts_is_flagged(detector: UngroundedStatement) -> None:
+    video = heard_as(OPTIONS, SAID, "video/mp4")
+    assert only(detector, spoken("A red boat passes under the arches at noon.", video)).verdict == "not_checked"
+    assert only(detector, spoken("The bridge across the river will cost 70 million pounds.", video)).verdict == "hallucinated"
+
+
+@pytest.mark.models
+def test_a_supplied_transcript_is_read_first_and_the_recording_only_where_it_does_not_bear_out(
+    detector: UngroundedStatement, tmp_path: Path
+) -> None:
+    supplied = text_file(tmp_path, "transcript", "[0:03] The bridge across the river will cost forty million pounds.")
+    unheard = EvidenceFile("rec", "audio/wav", tmp_path / "gone.wav", "7" * 64)
+    supplied = replace(supplied, role="transcript")
+    found = only(detector, spoken("The bridge across the river will cost 40 million pounds.", supplied, unheard))
+    assert found.verdict == "supported"
+    assert found.place is not None
+    assert (found.place.evidence, found.place.time) == ("transcript", (3.0, 33.0))
+    found = only(detector, spoken("The ferry stops running in the month of May.", supplied, unheard))
+    assert found.verdict == "not_checked"
+    assert "the file is missing" in str(found.reason)
+    ferry = heard_as(OPTIONS, [(word, 0.95) for word in ["The", "ferry", "stops", "running", "in", "May."]])
+    assert only(detector, spoken("The ferry stops running in the month of May.", supplied, ferry)).verdict == "supported"
+
+
+@pytest.mark.models
+def test_true_statements_about_real_recordings_are_supported_and_those_about_others_are_not(
+    detector: UngroundedStatement, corpus: Path
+) -> None:
+    """Quotes labelled true, told in reported speech, of the recording they are from and of another."""
+    folder = corpus / "speech-quotes"
+    records = [json.loads(line) for line in (folder / "responses.jsonl").read_text(encoding="utf-8").splitlines()[:2]]
+    piece = records[0]["evidence"][0]
+    recording = EvidenceFile("rec", piece["media_type"], folder / piece["uri"].removeprefix("file:"), piece["sha256"])
+    verdicts = []
+    for record in records:
+        assert not any(label["hallucinated"] for label in record["labels"])
+        quotes = [str(one.facts["quote"]) for one in extract(record["answer"]["text"], {"audio"}) if one.kind == "quote"]
+        verdicts.append([only(detector, spoken(f"The speaker says that {quote}.", recording)).verdict for quote in quotes[:3]])
+    own, others = verdicts
+    assert "hallucinated" not in own
+    assert own.count("supported") >= 2
+    # The last quote of the second record is also said in the first recording.
+    assert "supported" not in others[:2]
