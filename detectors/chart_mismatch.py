@@ -30,7 +30,7 @@ class ChartMismatch(Detector):
     """
 
     name: ClassVar[str] = "chart_mismatch"
-    version: ClassVar[str] = "2.1.0"
+    version: ClassVar[str] = "2.1.1"
     kinds: ClassVar[frozenset[str]] = frozenset({"trend"})
     families: ClassVar[frozenset[str]] = frozenset({"image", "pdf"})
     seconds_per_case: ClassVar[float] = 1.6
