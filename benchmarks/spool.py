@@ -1,8 +1,9 @@
-"""How many records a second the spool acknowledges: `python -m benchmarks.spool [--seconds 5] [--threads 8] [--known 0]`.
+"""How many records a second the spool acknowledges: `python -m benchmarks.spool [--seconds 5] [--threads 8] [--known 0] [--sealed 0]`.
 
 Prints, for one caller and for several, acknowledged records a second, commits a second and the latency of one request of
 100 records of 2 KB. ``--known`` fills the table of taken ids first, as after weeks of operation. A last line compares the
-spool's commits with bare fsyncs of the same folder, which is what the disk allows.
+spool's commits with bare fsyncs of the same folder, which is what the disk allows. ``--sealed N`` measures instead a plain and
+a sealed spool N times in turn, in an order that changes, and prints the ratio of each pair.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import statistics
 import tempfile
 import threading
 import time
 from pathlib import Path
 
 from monitor.clock import SystemClock
+from monitor.sealing import KeyRing
 from monitor.spool import Spool
 
 BATCH = 100
@@ -47,6 +50,29 @@ def measure(spool: Spool, threads: int, seconds: float) -> tuple[float, list[flo
     return len(latencies) * BATCH / (time.perf_counter() - started), sorted(latencies)
 
 
+def compare(folder: Path, threads: int, seconds: float, rounds: int) -> None:
+    """Print sealed ÷ plain records a second and CPU a record, for each pair and their median."""
+    keys = KeyRing([secrets.token_bytes(32)])
+    rates: list[float] = []
+    costs: list[float] = []
+    for number in range(rounds):
+        found: dict[bool, tuple[float, float]] = {}
+        for sealed in (False, True) if number % 2 == 0 else (True, False):
+            path = folder / f"{number}-{sealed}.sqlite3"
+            spool = Spool(path, 64 * 2**30, 5.0, SystemClock(), keys=keys if sealed else None)
+            cpu = time.process_time()
+            rate, latencies = measure(spool, threads, seconds)
+            found[sealed] = rate, (time.process_time() - cpu) / (len(latencies) * BATCH) * 1e6
+            spool.close()
+            path.unlink()
+        rates.append(found[True][0] / found[False][0])
+        costs.append(found[True][1] - found[False][1])
+        print(f"pair {number + 1}: {found[False][0]:,.0f} records/s plain, {found[True][0]:,.0f} sealed, ratio {rates[-1]:.2f}")
+    low, middle, high = min(rates), statistics.median(rates), max(rates)
+    print(f"{threads} caller(s): sealed ÷ plain {middle:.2f} (median of {rounds}, {low:.2f} to {high:.2f})", end=", ")
+    print(f"{statistics.median(costs):+.0f} µs of CPU a record of {len(RECORD % secrets.token_hex(16).encode())} bytes")
+
+
 def fsyncs(folder: Path, seconds: float = 1.0) -> float:
     """Bare appends of 200 KB with fsync a second: the ceiling that the disk sets for one caller."""
     block, count = b"x" * BATCH * 2000, 0
@@ -65,10 +91,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--known", type=int, default=0)
+    parser.add_argument("--sealed", type=int, default=0, help="so many pairs of a plain and a sealed spool")
     parser.add_argument("--folder", type=Path, default=None, help="a folder on the disk to measure")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
+        if given.sealed:
+            for threads in (1, given.threads):
+                compare(folder, threads, given.seconds, given.sealed)
+            return
         spool = Spool(folder / "spool.sqlite3", 64 * 2**30, 5.0, SystemClock())
         if given.known:
             with spool._writing, spool._transaction():
