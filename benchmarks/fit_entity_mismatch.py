@@ -86,13 +86,14 @@ def main() -> None:
     outcomes: Counter[tuple[str, str]] = Counter()
     rows: list[tuple[Asked, float]] = []
     for one in asked:
-        found = detector.log_odds(one.evidence, one.claim)
-        if found is not None:
-            rows.append((one, found))
-        (finding,) = detector.judge(Case("r", "", (one.claim,), (one.evidence,)), [one.claim])
+        case = Case("r", "", (one.claim,), (one.evidence,))
+        found = detector.listen_for(case, one.evidence, one.claim)
+        if not isinstance(found, str):
+            rows.append((one, found.log_odds))
+        (finding,) = detector.judge(case, [one.claim])
         outcomes[one.truth, finding.verdict] += 1
         if finding.verdict != ("supported" if one.truth == "right" else "hallucinated"):
-            print(one.truth, one.claim.facts["name"], one.claim.facts["start_s"], finding.verdict, found, finding.explanation)
+            print(one.truth, one.claim.facts["name"], one.claim.facts["start_s"], finding.verdict, finding.reason or finding.explanation)
     for key, count in sorted(outcomes.items()):
         print(*key, count)
     raw, wrong = [value for _, value in rows], [one.truth != "right" for one, _ in rows]

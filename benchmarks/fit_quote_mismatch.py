@@ -27,7 +27,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from detectors.calibration import FOLDER
 from detectors.calibration.fit import fit_platt
 from detectors.claims import extract
-from detectors.contract import DetectorOptions, EvidenceFile
+from detectors.contract import Case, DetectorOptions, EvidenceFile
 from detectors.hearing.verdict import FEATURES, MODEL, either, time_log_odds
 from detectors.quote_mismatch import QuoteMismatch
 
@@ -69,7 +69,7 @@ def _row(name: str, record: Row, label: Row, claims: Any, detector: QuoteMismatc
     row: Row = {"corpus": name, "id": record["id"], "wrong": label["hallucinated"], "error": label.get("error")}
     inside = [claim for claim in claims if claim.span[0] < label["span"][1] and label["span"][0] < claim.span[1]]
     for claim in inside:
-        judged = detector.listen_for(evidence, claim)
+        judged = detector.listen_for(Case(record["id"], record["answer"]["text"], tuple(claims), (evidence,)), evidence, claim)
         if not isinstance(judged, str):
             row |= {"text": claim.facts.get("quote") or claim.facts["digits"], "stated": claim.facts["start_s"], "fault": judged.fault}
             row |= {"features": judged.features, "time": judged.time, "heard": judged.heard, "log_odds": judged.log_odds}

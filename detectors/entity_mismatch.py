@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from detectors.claims.moments import clock_text
-from detectors.contract import (
-    Case,
-    Claim,
-    Detector,
-    DetectorOptions,
-    EvidenceFile,
-    EvidenceUnreadable,
-    Finding,
-    Interval,
-    Place,
-    not_checked,
-)
-from detectors.hearing.ears import Ears, NoSpeech, ears_of
+from detectors.contract import Case, Claim, EvidenceFile, Interval
+from detectors.hearing.ears import Ears, NoSpeech
+from detectors.hearing.judgement import Judged
+from detectors.hearing.listening import ListeningDetector, recordings_of
 from detectors.hearing.names import SAME_SOUND, UNLIKE, Sighting, near, opinions, sightings
 from detectors.hearing.recording import Recording
 from detectors.hearing.verdict import word_features, word_model
@@ -29,20 +19,9 @@ _BEFORE_S, _AFTER_S = 3.0, 12.0
 _ELSEWHERE_S = 6.0
 # Raw log odds of a name that is heard, of one heard only at another time, and of one that nothing heard reminds of.
 _HEARD, _AT_ANOTHER_TIME, _NEVER = -4.0, 3.0, 4.0
-# Between these log odds the recognisers may as well have misheard the name.
-_UNSURE = (-1.0, 1.5)
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    log_odds: float
-    time: Interval | None
-    heard: str
-    fault: str
-    error: str = "entity"
-
-
-class EntityMismatch(Detector):
+class EntityMismatch(ListeningDetector):
     """Looks for the people, places and organisations that an answer says are mentioned, by their sound, at the stated time.
 
     Names are what recognisers get wrong most. A name is therefore searched for by sound, over word boundaries, and where
@@ -60,18 +39,9 @@ class EntityMismatch(Detector):
     families = frozenset({"audio", "video"})
     seconds_per_case = 5.0
 
-    def __init__(self, options: DetectorOptions) -> None:
-        super().__init__(options)
-        self._ears: Ears | None = None
-
-    def load(self) -> None:
-        """Load the listeners. Raises DetectorUnavailable with the remedy."""
-        self._ears = ears_of(self.options)
-
-    @property
-    def weights_version(self) -> str:
-        """Names and short hashes of the listeners."""
-        return self._ears.weights_version if self._ears else ""
+    # Between these log odds the recognisers may as well have misheard the name.
+    unsure = (-1.0, 1.5)
+    unsure_reason = "the name may be misheard: “{heard}” is heard nearest to it"
 
     def claims_for(self, case: Case) -> list[Claim]:
         """Names said to be spoken; names that are only written are the business of others."""
@@ -83,96 +53,55 @@ class EntityMismatch(Detector):
 
     def prepare(self, cases: Sequence[Case]) -> None:
         """Transcribe the recordings of the batch together."""
-        wanted = {one.sha256: one for case in cases for claim in self.claims_for(case) for one in _recordings(case, claim)}
+        wanted = {one.sha256: one for case in cases for claim in self.claims_for(case) for one in recordings_of(case, claim)}
         self._listeners().hear_ahead(list(wanted.values()))
 
-    def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
-        """One finding a claim, from the recording that bears it out best."""
-        return [self._judge_claim(claim, _recordings(case, claim)) for claim in claims]
-
-    def log_odds(self, evidence: EvidenceFile, claim: Claim) -> float | None:
-        """The uncalibrated log odds that a name is not there, None where nothing can be said. Raises EvidenceUnreadable."""
-        found = self._listen_for(evidence, claim)
-        return None if isinstance(found, str) else found.log_odds
-
-    def _judge_claim(self, claim: Claim, recordings: Sequence[EvidenceFile]) -> Finding:
-        findings = [self._judge_in(claim, evidence) for evidence in recordings]
-        scored = sorted((f for f in findings if f.score is not None), key=lambda finding: finding.score or 0.0)
-        # What an unread recording might bear out is not refuted by the others.
-        if scored and (len(scored) == len(findings) or scored[0].verdict == "supported"):
-            return scored[0]
-        return next((finding for finding in findings if finding.score is None), not_checked(claim, "no recording is cited for it"))
-
-    def _judge_in(self, claim: Claim, evidence: EvidenceFile) -> Finding:
-        try:
-            found = self._listen_for(evidence, claim)
-        except EvidenceUnreadable as error:
-            return not_checked(claim, str(error), Place(evidence.id))
-        if isinstance(found, str):
-            return not_checked(claim, found, Place(evidence.id))
-        place = Place(evidence.id, time=found.time, quote=found.heard or None)
-        if _UNSURE[0] < found.log_odds < _UNSURE[1]:
-            return not_checked(claim, f"the name may be misheard: “{found.heard}” is heard nearest to it", place)
-        score = self.calibration.apply(found.log_odds)
-        if score >= self.calibration.threshold:
-            return Finding(claim, "hallucinated", score, found.fault, place, found.error)
-        start = clock_text(found.time[0]) if found.time else "one place"
-        return Finding(claim, "supported", score, f"At {start} the recording says “{found.heard}”.", place)
-
-    def _listen_for(self, evidence: EvidenceFile, claim: Claim) -> _Judged | str:
+    def listen_for(self, case: Case, evidence: EvidenceFile, claim: Claim) -> Judged | str:
+        """As every listening detector, by the sound of the name."""
         ears = self._listeners()
         heard = ears.hear(evidence)
         if isinstance(heard, NoSpeech):
             if not heard.certain:
                 return "no words are heard in the recording"
-            return _Judged(_NEVER, None, "", f"The answer has “{claim.facts['name']}” mentioned; nobody speaks in the recording.")
+            return _found(_NEVER, None, "", f"The answer has “{claim.facts['name']}” mentioned; nobody speaks in the recording.")
         if heard.foreign is not None:
             return f"the recording is in language {heard.foreign!r}, only English is checked"
         start = claim.facts.get("start_s")
         return _judged(ears, heard, str(claim.facts["name"]), None if start is None else (start, claim.facts.get("end_s")))
 
-    def _listeners(self) -> Ears:
-        if self._ears is None:
-            self.load()
-            return self._listeners()
-        return self._ears
+
+def _found(log_odds: float, time: Interval | None, heard: str, fault: str, error: str = "entity") -> Judged:
+    return Judged(log_odds, (), time, heard, error, fault)
 
 
-def _judged(ears: Ears, heard: Recording, name: str, stated: tuple[float, float | None] | None) -> _Judged | str:
+def _judged(ears: Ears, heard: Recording, name: str, stated: tuple[float, float | None] | None) -> Judged | str:
     if stated is not None and stated[0] > heard.duration_s:
         text = f"The answer has “{name}” at {clock_text(stated[0])}; the recording is only {clock_text(heard.duration_s)} long."
-        return _Judged(_AT_ANOTHER_TIME, None, "", text, "time")
+        return _found(_AT_ANOTHER_TIME, None, "", text, "time")
     found = sightings(heard, name)
     if found and found[0].run.distance <= SAME_SOUND:
         return _placed(found, name, stated)
     best = found[0] if found else None
     if best is None or best.run.distance > UNLIKE:
-        return _Judged(
+        return _found(
             _NEVER, best.time if best else None, best.run.written if best else "", f"Nothing like “{name}” is heard in the recording."
         )
     seen = opinions(ears, heard, name, best.time)
     features = word_features(seen)
     written = min(seen, key=lambda opinion: opinion.cost).heard or best.run.written
     fault = f"“{name}” is not heard in the recording; nearest to it, at {clock_text(best.time[0])}, is “{written}”."
-    return _Judged(word_model().log_odds(features), best.time, written, fault)
+    return _found(word_model().log_odds(features), best.time, written, fault)
 
 
-def _placed(found: Sequence[Sighting], name: str, stated: tuple[float, float | None] | None) -> _Judged | str:
+def _placed(found: Sequence[Sighting], name: str, stated: tuple[float, float | None] | None) -> Judged | str:
     """A name that is heard: at the stated time, or only at others."""
     if stated is None:
-        return _Judged(_HEARD, found[0].time, found[0].run.written, "")
+        return _found(_HEARD, found[0].time, found[0].run.written, "")
     closest = min(found, key=lambda sighting: near(sighting.time, stated, _BEFORE_S, _AFTER_S))
     away = near(closest.time, stated, _BEFORE_S, _AFTER_S)
     if away == 0:
-        return _Judged(_HEARD, closest.time, closest.run.written, "")
+        return _found(_HEARD, closest.time, closest.run.written, "")
     if away < _ELSEWHERE_S:
         return f"“{name}” is heard at {clock_text(closest.time[0])}, not quite at the stated time"
     fault = f"The answer has “{name}” at {clock_text(stated[0])}; it is heard at {clock_text(closest.time[0])}."
-    return _Judged(_AT_ANOTHER_TIME, closest.time, closest.run.written, fault, "time")
-
-
-def _recordings(case: Case, claim: Claim) -> tuple[EvidenceFile, ...]:
-    """The recordings the claim cites, or all of the case where it cites none of them."""
-    every = case.evidence_of(*EntityMismatch.families)
-    cited = {place.evidence for place in claim.citations}
-    return tuple(evidence for evidence in every if evidence.id in cited) or every
+    return _found(_AT_ANOTHER_TIME, closest.time, closest.run.written, fault, "time")
