@@ -22,6 +22,8 @@ SAME_PLACE_IOU, COVERED = 0.3, 0.7
 _TOUCHING_IOU, _TOUCHING = 0.05, 0.3
 # Support takes a sighting; that the thing stands elsewhere, a sure one.
 SIGHTED, SURE = 0.3, 0.5
+# In the region looked at by itself it must be likelier absent than not.
+ABSENT = 0.5
 # Looked at once more with this much of its sides around it: a thing cut off at the edge is missed.
 _MARGIN = 0.15
 
@@ -96,7 +98,9 @@ def pointed(claim: Claim, picture: EvidenceFile, cited: Region, eyes: Eyes, abse
     if match == "near":
         return Pointed(None, f"{claim.text!r} can mean more than the {found.name} that stands elsewhere in the picture", place)
     closer = eyes.closer(picture, widened(cited))
-    if absent.apply(-max(closer.evidence[name] for name in classes)) < absent.threshold:
+    if closer is None:
+        return Pointed(None, f"a {found.name} stands elsewhere, and the cited region is too small to be looked at by itself", place)
+    if absent.apply(-max(closer.evidence[name] for name in classes)) < ABSENT:
         return Pointed(None, f"a {found.name} stands elsewhere, and the cited region seen by itself may show another", place)
     told = f"The {found.name} stands elsewhere in the picture: the two regions share {check.shared:.0%} of their union (IoU)"
     return Pointed(False, told, place)

@@ -13,6 +13,8 @@ from detectors.seeing.coco import CocoDetector, Sight
 from detectors.seeing.vocabulary import meaning_of
 
 _KEPT = 256
+# Fewer pixels on a side say nothing of what they show.
+_LEAST_PIXELS = 32
 
 
 class Eyes:
@@ -26,8 +28,8 @@ class Eyes:
         """What a picture shows, looked at once for each content hash. Raises EvidenceUnreadable."""
         return self._kept(picture.sha256) or self._keep(picture.sha256, open_picture(picture))
 
-    def closer(self, picture: EvidenceFile, region: Region) -> Sight:
-        """What one region of a picture shows when it is looked at by itself. Raises EvidenceUnreadable."""
+    def closer(self, picture: EvidenceFile, region: Region) -> Sight | None:
+        """What one region of a picture shows when it is looked at by itself; None where it is too small. Raises EvidenceUnreadable."""
         key = f"{picture.sha256} {region}"
         if (known := self._kept(key)) is not None:
             return known
@@ -35,7 +37,9 @@ class Eyes:
         x, y, width, height = region
         left, top = int(x * image.width), int(y * image.height)
         right, bottom = round((x + width) * image.width), round((y + height) * image.height)
-        return self._keep(key, image.crop((left, top, max(left + 1, right), max(top + 1, bottom))))
+        if min(right - left, bottom - top) < _LEAST_PIXELS:
+            return None
+        return self._keep(key, image.crop((left, top, right, bottom)))
 
     def _kept(self, key: str) -> Sight | None:
         if key in self._sights:

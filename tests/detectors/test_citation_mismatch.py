@@ -245,6 +245,7 @@ def shown(text: str, picture: EvidenceFile, region: tuple[float, float, float, f
         ("There is a cat.", (0.0, 0.0, 0.5, 1.0), "supported", "The cited region shows the cat"),
         ("There is a cat.", (0.1, 0.2, 0.2, 0.4), "supported", "The cited region shows the cat"),
         ("There is a cat.", (0.6, 0.1, 0.4, 0.8), "hallucinated", "share 0% of their union (IoU)"),
+        ("There is a cat.", (0.7, 0.1, 0.02, 0.02), "not_checked", "too small to be looked at by itself"),
         ("There is a truck.", (0.0, 0.0, 0.5, 1.0), "not_checked", "no truck is found for certain"),
         ("There is a violin.", (0.0, 0.0, 0.5, 1.0), "not_checked", "none of the things that are looked for"),
         ("There is no cat.", (0.6, 0.1, 0.4, 0.8), "not_checked", "not there, which no region shows"),
