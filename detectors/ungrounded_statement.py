@@ -65,7 +65,7 @@ class UngroundedStatement(Detector):
     then not checked, except where the speech of a video contradicts it. Not checked are also statements that would be
     refuted by words the recogniser is unsure of, by a name or number that may have been said as claimed, or by speech of
     which a part is not made out; and those beside forms and tables in PDFs, whose fields say what no sentence does.
-    Quotes are left to ``quote_mismatch``.
+    Quotes, and numbers read out digit by digit, are left to ``quote_mismatch``.
 
     A value, a name or a denial that stands against a passage which has the rest of the statement is flagged whatever the
     model over all differences says, as sure as such contradictions were real where they were measured.
@@ -121,7 +121,7 @@ class UngroundedStatement(Detector):
         statements = super().claims_for(case)
         if not case.evidence_of(*_LOOKED_AT):
             return statements
-        left = [claim.span for claim in case.claims if claim.kind in _LEFT and claim.span]
+        left = [claim.span for claim in case.claims if claim.span and (claim.kind in _LEFT or _dictated(claim))]
         return [s for s in statements if s.span is None or not any(s.span[0] < end and start < s.span[1] for start, end in left)]
 
     def prepare(self, cases: Sequence[Case]) -> None:
@@ -240,6 +240,11 @@ def _tiers(options: DetectorOptions) -> list[Tier]:
         )
         tiers.append(Judge(asked, Ledger(options.cache_dir, options.judge_budget)))
     return tiers
+
+
+def _dictated(claim: Claim) -> bool:
+    """Whether it is a number read out without a unit, such as an account number, which quote_mismatch compares digit by digit."""
+    return claim.kind == "quantity" and bool(claim.facts.get("digits")) and not claim.facts.get("unit")
 
 
 def _sources(pieces: Iterable[tuple[EvidenceFile, Callable[[EvidenceFile], SourceText]]]) -> tuple[list[Source], list[DetectorError]]:

@@ -223,7 +223,6 @@ def only(detector: UngroundedStatement, given: Case) -> Finding:
     ("file", "statement", "verdict"),
     [
         ("call.flac", "The agent promises a refund of 85 dollars by Friday.", "supported"),
-        ("call.flac", "The order number is 47193.", "hallucinated"),
         ("call.flac", "The agent does not refund 85 dollars.", "hallucinated"),
         ("meeting.flac", "No second server is needed this year.", "supported"),
         ("meeting.flac", "The report should be sent to Peter before noon.", "hallucinated"),
@@ -242,10 +241,16 @@ def test_a_statement_about_a_recording_is_held_against_its_speech(
 
 
 @pytest.mark.models
-def test_a_quote_is_left_to_the_detector_of_quotes(detector: UngroundedStatement) -> None:
-    answer = 'At 0:08 the agent says "we will refund fifty eight dollars by Friday".'
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ('At 0:08 the agent says "we will refund fifty eight dollars by Friday".', "quote"),
+        ("The order number is 47193.", "quantity"),
+    ],
+)
+def test_quotes_and_dictated_numbers_are_left_to_the_detector_of_quotes(detector: UngroundedStatement, answer: str, kind: str) -> None:
     claims = extract(answer, {"audio"})
-    assert {claim.kind for claim in claims} >= {"quote", "statement"}
+    assert {claim.kind for claim in claims} >= {kind, "statement"}
     assert detector.detect([Case("r1", answer, claims, (demo("call.flac"),))])[0].state == "not_applicable"
 
 
