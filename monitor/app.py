@@ -49,7 +49,7 @@ from monitor.migrate import migrate
 from monitor.otlp.traces import Traces
 from monitor.records import DEFAULT_PROJECT
 from monitor.retention import EvidenceRetention
-from monitor.sealing import PlainFolder, Vault, keys_for, note_keys, noted_keys
+from monitor.sealing import PlainFolder, Vault, begin_sealing
 from monitor.settings import Settings
 from monitor.spool import Spool
 from monitor.store.client import Store
@@ -109,10 +109,9 @@ class Service:
     def _start(self) -> Context:
         settings, clock, closing = self.settings, self.clock, self._closing
         started_at = clock.now()
-        keys = keys_for(settings)
+        keys = begin_sealing(settings)
         vault = None
         if keys is not None:
-            note_keys(settings.data, [keys.newest, *(known for known in noted_keys(settings.data) if known != keys.newest)])
             vault = Vault(keys, PlainFolder(settings.plain_dir))
             closing.callback(vault.plain.close)
             closing.enter_context(vault.plain.for_temporary_files())

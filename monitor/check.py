@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -125,9 +126,10 @@ def check(
     check_response(record)
     # Every file is named from the root, so that the files of one check may lie anywhere.
     root = Path("/")
-    bench = Bench(config_of(settings, keys=keys_for(settings), catalogue=catalogue, claims=finders))
     item = WorkItem(project=_PROJECT, record=record)
-    judgements = {name: judge_or_fail(bench, name, record, root) for name in names}
+    with closing(Bench(config_of(settings, keys=keys_for(settings), catalogue=catalogue, claims=finders))) as bench:
+        judgements = {name: judge_or_fail(bench, name, record, root) for name in names}
+        quality = list(bench.quality(record, root))
     # The quality stands once in the report, not at every detector.
     outcomes = [outcome_of(item, name, msgspec.structs.replace(judged, quality=()), time) for name, judged in judgements.items()]
     found = [finding for outcome in outcomes for finding in outcome.findings]
@@ -137,7 +139,7 @@ def check(
         checked=any(finding.score is not None for finding in found),
         flagged=any(outcome.flagged for outcome in outcomes),
         outcomes=outcomes,
-        quality=list(bench.quality(record, root)),
+        quality=quality,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -357,14 +357,16 @@ def verify_chain(
     data: Data = None,
 ) -> None:
     """Recompute every hash. Exit code: 0 nothing is wrong, 1 something is, 2 the file is no chain."""
+    from monitor.chain.sources import opened_sources
     from monitor.chain.verification import read_chain, replay, verify
 
     if again and evidence is None:
         raise typer.BadParameter("name the folder with the sources as --evidence", param_hint="--replay")
-    document = read_chain(file)
-    steps = verify(document, evidence)
-    if again and evidence is not None:
-        steps += replay(document, evidence, _settings(data))
+    document, settings = read_chain(file), _settings(data)
+    with opened_sources(document, evidence, settings) if evidence is not None else nullcontext() as folder:
+        steps = verify(document, folder)
+        if again and folder is not None:
+            steps += replay(document, folder, settings)
     for step in steps:
         print(f"{step.state:<8} {step.what}{': ' if step.detail else ''}{step.detail}")
     raise typer.Exit(1 if any(step.state == "bad" for step in steps) else 0)

@@ -18,7 +18,7 @@ from monitor.metadata.database import Database
 from monitor.metadata.erasures import ErasureRecord, Selector
 from monitor.metadata.letters import DeadLetters
 from monitor.migrate import migrate
-from monitor.sealing import PlainFolder, Vault, keys_for
+from monitor.sealing import PlainFolder, Vault, begin_sealing
 from monitor.settings import Settings
 from monitor.spool import Spool
 from monitor.store.client import Store
@@ -37,7 +37,7 @@ def erase(settings: Settings, project: str, selector: Selector, clock: Clock | N
     clock = clock or SystemClock()
     with ExitStack() as closing:
         closing.enter_context(Leadership(settings.data))
-        keys = keys_for(settings)
+        keys = begin_sealing(settings)
         vault = None
         if keys is not None:
             vault = Vault(keys, PlainFolder(settings.plain_dir))

@@ -20,7 +20,7 @@ from monitor.leader import Leadership
 from monitor.metadata.database import Database
 from monitor.metadata.sealing import reseal
 from monitor.migrate import migrate
-from monitor.sealing import KeyRing, PlainFolder, Vault, keys_for, note_keys, noted_keys
+from monitor.sealing import KeyRing, PlainFolder, Vault, begin_sealing, keys_for, note_keys
 from monitor.sealing.keys import FILE_SETTING
 from monitor.settings import Settings
 from monitor.spool import Spool
@@ -55,9 +55,8 @@ def reseal_folder(settings: Settings, *, plain: bool = False) -> Resealed:
             problem = "is not set, so there is nothing to seal or open with"
             raise SettingsInvalid(FILE_SETTING, "", problem, "Name a file of keys; `groundwatch seal --new-key` makes one")
         target = None if plain else keys
-        needed = noted_keys(settings.data)
         if target is not None:
-            note_keys(settings.data, [target.newest, *(known for known in needed if known != target.newest)])
+            begin_sealing(settings)
         vault = Vault(keys, PlainFolder(settings.plain_dir))
         try:
             blobs = rewrite(settings.blob_url, vault, target)

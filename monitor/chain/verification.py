@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,14 +89,14 @@ def replay(
     """
     record = visible(_local(_record(document), _hashed(evidence)))
     uncached = settings.model_copy(update={"verdict_cache_bytes": 0})
-    bench = Bench(config_of(uncached, keys=keys_for(settings), catalogue=catalogue, claims=finders))
     steps = []
-    for outcome in document["outcomes"]:
-        name = outcome["detector"]
-        if outcome["state"] not in ("judged", "abstained"):
-            steps.append(Step(what=name, state="unknown", detail=f"it gave no verdict: {outcome['state']}"))
-            continue
-        steps += _compared(name, outcome, judge_or_fail(bench, name, record, evidence))
+    with closing(Bench(config_of(uncached, keys=keys_for(settings), catalogue=catalogue, claims=finders))) as bench:
+        for outcome in document["outcomes"]:
+            name = outcome["detector"]
+            if outcome["state"] not in ("judged", "abstained"):
+                steps.append(Step(what=name, state="unknown", detail=f"it gave no verdict: {outcome['state']}"))
+                continue
+            steps += _compared(name, outcome, judge_or_fail(bench, name, record, evidence))
     return steps
 
 

@@ -7,7 +7,7 @@ side by side, and a key can be replaced by a newer one without a moment at which
 from monitor.sealing.keys import KeyRing, KeyWrapper, add_key, read_keys
 from monitor.sealing.plain import PlainFolder
 from monitor.sealing.records import RecordSealer
-from monitor.sealing.register import keys_for, note_keys, noted_keys
+from monitor.sealing.register import begin_sealing, keys_for, note_keys, noted_keys
 from monitor.sealing.stream import MAGIC, SealedReader, SealingWriter, is_sealed_file, key_id_of
 from monitor.sealing.vault import Vault
 
@@ -21,6 +21,7 @@ __all__ = [
     "SealingWriter",
     "Vault",
     "add_key",
+    "begin_sealing",
     "is_sealed_file",
     "key_id_of",
     "keys_for",

@@ -59,6 +59,14 @@ def note_keys(data: Path, keys: list[str]) -> None:
         raise StorageUnavailable(path, error.strerror or str(error)) from error
 
 
+def begin_sealing(settings: Settings) -> KeyRing | None:
+    """As :func:`keys_for`, for those who write: the newest key is in the register before anything is sealed with it."""
+    ring = keys_for(settings)
+    if ring is not None:
+        note_keys(settings.data, [ring.newest, *(known for known in noted_keys(settings.data) if known != ring.newest)])
+    return ring
+
+
 def keys_for(settings: Settings) -> KeyRing | None:
     """The keys of the settings, which open everything in the data folder; None where nothing is or shall be sealed.
 

@@ -137,6 +137,13 @@ def test_everything_works_sealed_and_nothing_plain_is_on_the_disk(sidecar: Sidec
     chain = sidecar.get("/v1/responses/good/chain")
     assert (chain["sources"][0]["sha256"], chain["sources"][0]["bytes"]) == (text, len(LONG))
 
+    (tmp_path / "chain.json").write_text(httpx.get(f"{sidecar.url}/v1/responses/good/chain").text)
+    looked = command(
+        "chain", "verify", str(tmp_path / "chain.json"), "--evidence", str(sidecar.data / "evidence"), data=sidecar.data, **keys
+    )
+    assert looked.returncode == 0, looked.stdout
+    assert "good     source doc" in looked.stdout
+
     newest = read_keys(tmp_path / "keys").newest
     assert sidecar.get("/v1/status")["sealed_with"] == newest
     assert lies_plain(sidecar.data) == []
