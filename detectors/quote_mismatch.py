@@ -26,7 +26,7 @@ class QuoteMismatch(ListeningDetector):
     """
 
     name = "quote_mismatch"
-    version = "1.1.0"
+    version = "1.1.1"
     kinds = frozenset({"quote", "quantity"})
     families = frozenset({*SOUND, "text"})
     seconds_per_case = 6.0
