@@ -25,6 +25,7 @@ from detectors.contract import Case, Claim, DetectorOptions, EvidenceFile
 from detectors.entity_mismatch import EntityMismatch
 
 FOLDS, SEED, LETTERS, APART_S = 6, 11, 6, 15.0
+CEILING = 0.05
 THRESHOLD, RISK_THRESHOLDS = 0.5, {"decision_support": 0.4, "authoritative": 0.3}
 
 
@@ -97,14 +98,14 @@ def main() -> None:
     for key, count in sorted(outcomes.items()):
         print(*key, count)
     raw, wrong = [value for _, value in rows], [one.truth != "right" for one, _ in rows]
-    fit = fit_platt(raw, wrong, [one.evidence.sha256 for one, _ in rows], FOLDS, name=detector.name)
+    fit = fit_platt(raw, wrong, [one.evidence.sha256 for one, _ in rows], FOLDS, name=detector.name, false_alarm_ceiling=CEILING)
     print(fit.measured, fit.calibration)
     if arguments.write:
         fit = replace(fit, calibration=replace(fit.calibration, threshold=THRESHOLD, risk_thresholds=RISK_THRESHOLDS))
         provenance = {
             "corpus": f"long words of {arguments.corpus.name} asked for as names: {json.dumps(Counter(one.truth for one in asked))}",
             "date": datetime.now(tz=UTC).date().isoformat(),
-            "group": "recording",
+            "grouped_by": "recording",
         }
         print(fit.save(FOLDER, detector.version, provenance))
 

@@ -34,7 +34,7 @@ class EntityMismatch(ListeningDetector):
     """
 
     name = "entity_mismatch"
-    version = "1.0.0"
+    version = "1.0.1"
     kinds = frozenset({"entity"})
     families = frozenset({"audio", "video"})
     seconds_per_case = 5.0
