@@ -405,6 +405,8 @@ class Status(_Body, frozen=True):
     workers: int
     detectors: list[DetectorStatus]
     detection_halted: str | None = None
+    sealed_with: str | None = None
+    unusable_evidence: int = 0
 
 
 class DeadLetterView(_Body, frozen=True):

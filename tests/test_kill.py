@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import threading
@@ -142,13 +141,9 @@ def test_sigterm_stops_within_seconds_and_leaves_an_empty_spool(sidecar: Sidecar
     assert len(sidecar.everything()) == 200
 
 
-def test_a_restart_costs_less_than_three_seconds_of_processor_time(sidecar: Sidecar) -> None:
-    # Processor time, not the clock: other work on a test machine says nothing of how long a start takes.
-    # The least of three: a machine shared with others makes the same work cost more now and then.
-    costs = []
-    for _ in range(3):
-        sidecar.stop()
-        sidecar.restart()
-        spent = Path(f"/proc/{sidecar.process.pid}/stat").read_text().rsplit(")", 1)[-1].split()[11:13]
-        costs.append(sum(map(int, spent)) / os.sysconf("SC_CLK_TCK"))
-    assert min(costs) < 3
+def test_a_sidecar_starts_without_what_only_workers_need(sidecar: Sidecar) -> None:
+    # What makes a start slow and large is what it loads; benchmarks/start.py has the seconds and the memory.
+    loaded = Path(f"/proc/{sidecar.process.pid}/maps").read_text()
+    assert "_chdb" in loaded
+    heavy = ("torch", "spacy", "cv2", "onnxruntime", "scipy", "sklearn", "ctranslate2", "pandas", "av/")
+    assert [name for name in heavy if f"/site-packages/{name}" in loaded] == []

@@ -21,6 +21,9 @@ def render() -> None:
         if st.button("Resume detection", type="primary", icon=":material/play_arrow:"):
             frame.act("Detection goes on", api.resume_detection)
             st.rerun()
+    if status.unusable_evidence:
+        found = wording.many(status.unusable_evidence, "sealed file")
+        frame.say("Evidence does not open", f"{found} changed on the disk and cannot be checked; sending it again mends it.", "warn")
     detectors, jobs, letters, audit = st.tabs(["Detectors", "Jobs", "Dead letters", "Audit"])
     with detectors:
         show_detectors(status)
@@ -41,6 +44,7 @@ def key_figures(status: Status) -> list[markup.Safe]:
         if status.oldest_spooled_s is None
         else f"oldest {wording.span_of(status.oldest_spooled_s)}, {wording.size(status.spool_bytes)}"
     )
+    sealed = f"evidence sealed with key {status.sealed_with}" if status.sealed_with else "evidence lies plain on the disk"
     up = wording.span_of((frame.now() - status.started_at).total_seconds())
     return [
         markup.tile("Sidecar", status.version, f"up {up}", role),
@@ -50,7 +54,7 @@ def key_figures(status: Status) -> list[markup.Safe]:
             "Dead letters", wording.count(status.dead_letters), "waiting for a decision" if status.dead_letters else "none waiting"
         ),
         markup.tile("Detectors ready", f"{ready} of {len(status.detectors)}", "those not ready check nothing"),
-        markup.tile("Store", "server" if "://" in status.store else "embedded", markup.el("span", status.store, cls="gw-mono")),
+        markup.tile("Store", "server" if "://" in status.store else "embedded", markup.el("span", status.store, cls="gw-mono"), sealed),
     ]
 
 

@@ -149,9 +149,17 @@ def test_review_goes_by_keyboard_alone(page: Any, served: tuple[FastAPI, str]) -
     page.wait_for_timeout(800)
     page.keyboard.press("n")
     page.get_by_text("Review: 0 of 2 judged").wait_for()
-    steps = {"h": "What is wrong with it?", "1": "Why is it wrong?", "2": "Review: 1 of 2 judged", "t": "Review: 2 of 2 judged"}
-    for key, then in steps.items():
-        page.keyboard.press(key)
+    steps = [
+        ("verdict_H", "What is wrong with it?"),
+        ("error_1", "Why is it wrong?"),
+        ("cause_2", "Review: 1 of 2 judged"),
+        ("verdict_T", "Review: 2 of 2 judged"),
+    ]
+    for button, then in steps:
+        # The question is drawn before the button whose key this is; a key pressed in between is lost.
+        page.locator(f".st-key-answer_{button} button").first.wait_for()
+        page.wait_for_timeout(300)
+        page.keyboard.press(button[-1].lower())
         page.get_by_text(then).wait_for()
     page.keyboard.press("Backspace")
     page.get_by_text("Review: 1 of 2 judged").wait_for()

@@ -157,7 +157,7 @@ def test_an_answer_about_a_video_makes_no_object_claims() -> None:
 
 def test_a_quote_is_found_once_where_sound_and_video_are_given() -> None:
     kinds = [claim.kind for claim in extract('At 0:04 she says "hello there my friend".', ("audio", "video"))]
-    assert kinds == ["quote"]
+    assert kinds == ["quote", "statement"]
 
 
 def test_a_callers_event_is_split_into_its_clauses() -> None:
