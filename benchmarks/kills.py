@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sqlite3
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,12 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from monitor.settings import load_settings
 from tests.otlp.spans import as_json, chat, span
 from tests.serving import Sidecar
 
 THREADS = 4
+LONGEST_S = 300.0
 
 
 class Load:
@@ -118,7 +122,7 @@ def run(kills: int, seed: int) -> dict[str, Any]:
                 sidecar.restart()
                 if kill % 20 == 19:
                     print(f"{kill + 1} kills, {len(acknowledged)} acknowledged", file=sys.stderr)
-            time.sleep(3)
+            waited = wait_assembled(sidecar)
             sidecar.wait_drained()
             readable = Counter(sidecar.everything())
             lost = sorted(set(acknowledged) - set(readable))
@@ -137,8 +141,21 @@ def run(kills: int, seed: int) -> dict[str, Any]:
         "never_sent_count": len(foreign),
         "refused": refused[:5],
         "clean_stop": code == 0,
+        "spans_waited_s": round(waited),
         "seconds": round(time.monotonic() - began),
     }
+
+
+def wait_assembled(sidecar: Sidecar) -> float:
+    """Seconds until no acknowledged span waits on the disk any more: their traces never get a root, and go after a second of quiet."""
+    began = time.monotonic()
+    path = load_settings(data=sidecar.data).traces_path
+    while time.monotonic() - began < LONGEST_S:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as spool:
+            if not spool.execute("SELECT count(*) FROM waiting").fetchone()[0]:
+                break
+        time.sleep(0.5)
+    return time.monotonic() - began
 
 
 if __name__ == "__main__":
