@@ -27,6 +27,8 @@ from monitor.spool import Spool, SpooledItem
 
 _TICK_S = 0.2
 _PAGE = 1_000
+# Traces made into records together: each commit to the disk costs as much as making dozens of records.
+_TOGETHER = 200
 # A trace with more spans than this is assembled early: what nobody ends must not fill the memory.
 _MOST_SPANS = 10_000
 _encoder = msgspec.msgpack.Encoder()
@@ -191,15 +193,11 @@ class Traces:
         while page := self._spool.after(self._read_to, _PAGE):
             self._add(page)
         now = time.monotonic()
-        for key in [key for key, trace in self._traces.items() if trace.whole or now - trace.touched >= self._wait_s]:
-            try:
-                self._assemble(key)
-            except GroundwatchError:
-                raise
-            except Exception as error:
-                # One trace that nobody can read must not hold up the others.
-                log.exception("a trace could not be made into records", trace=key[1])
-                self._give_up(key, f"{type(error).__name__}: {error}")
+        ready = [key for key, trace in self._traces.items() if trace.whole or now - trace.touched >= self._wait_s]
+        for project in dict.fromkeys(project for project, _ in ready):
+            mine = [key for key in ready if key[0] == project]
+            for start in range(0, len(mine), _TOGETHER):
+                self._assemble_each(project, mine[start : start + _TOGETHER])
 
     def _add(self, page: Sequence[SpooledItem]) -> None:
         for item in page:
@@ -222,33 +220,40 @@ class Traces:
         self._forget([(item.project, item.id.partition(":")[0])])
         self._read_to = item.sequence
 
-    def _assemble(self, key: _Key) -> None:
-        project, _ = key
-        trace = self._traces[key]
-        spans = list(trace.spans.values())
-        records: list[ResponseRecord] = []
-        for answer, made in _records(spans):
-            if isinstance(made, ResponseRecord):
-                records.append(made)
-            else:
-                self._bury(project, answer, str(made))
-        fates = self._ingest.take_records(project, records) if records else []
-        for fate, record in zip(fates, records, strict=True):
+    def _assemble_each(self, project: str, keys: Sequence[_Key]) -> None:
+        try:
+            self._assemble(project, keys)
+        except GroundwatchError:
+            raise
+        except Exception as error:
+            # One trace that nobody can read must not hold up the others: it is found by taking each alone.
+            if len(keys) > 1:
+                for key in keys:
+                    self._assemble_each(project, [key])
+                return
+            log.exception("a trace could not be made into records", trace=keys[0][1])
+            for span in self._traces[keys[0]].spans.values():
+                self._bury(project, span, f"{type(error).__name__}: {error}")
+            self._done(keys)
+
+    def _assemble(self, project: str, keys: Sequence[_Key]) -> None:
+        """Make the records of some traces of one project and take them in together."""
+        made = [pair for key in keys for pair in _records(list(self._traces[key].spans.values()))]
+        good = [(answer, record) for answer, record in made if isinstance(record, ResponseRecord)]
+        fates = self._ingest.take_records(project, [record for _, record in good]) if good else []
+        for answer, record in made:
+            if not isinstance(record, ResponseRecord):
+                self._bury(project, answer, str(record))
+        for fate, (answer, _) in zip(fates, good, strict=True):
             if fate.status == "refused":
-                self._bury(project, trace.spans[record.span_id or ""], f"{fate.field} {fate.problem}")
+                self._bury(project, answer, f"{fate.field} {fate.problem}")
         self.responses += sum(fate.status == "accepted" for fate in fates)
-        self._done(key)
+        self._done(keys)
 
-    def _give_up(self, key: _Key, reason: str) -> None:
-        for span in self._traces[key].spans.values():
-            self._bury(key[0], span, reason)
-        self._done(key)
-
-    def _done(self, key: _Key) -> None:
-        sequences = self._traces[key].sequences
-        self._spool.remove(sequences)
-        del self._traces[key]
-        self._forget([key] * len(sequences))
+    def _done(self, keys: Sequence[_Key]) -> None:
+        self._spool.remove([sequence for key in keys for sequence in self._traces[key].sequences])
+        for key in keys:
+            self._forget([key] * len(self._traces.pop(key).sequences))
 
     def _bury(self, project: str, answer: Span, reason: str) -> None:
         self.dead_letters += 1
