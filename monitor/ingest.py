@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -59,15 +59,22 @@ class EvidenceStore(Protocol):
         ...
 
 
-class Fate(msgspec.Struct, frozen=True, kw_only=True):
+class Fate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What happened to one item; ``index`` counts from 0 in the order sent."""
 
     index: int
-    id: str | None
+    id: str | None = None
     status: ItemStatus
     field: str | None = None
     problem: str | None = None
     remedy: str | None = None
+
+
+class KeptTimes(NamedTuple):
+    """Times from the oldest to the newest are taken in."""
+
+    oldest: datetime
+    newest: datetime
 
 
 class Ingest:
@@ -99,9 +106,10 @@ class Ingest:
         plain = decompress(body, content_encoding, self._settings.max_body_bytes)
         fates: dict[int, Fate] = {}
         good: list[tuple[int, str, bytes]] = []
+        kept = self.kept_times()
         for index, raw in enumerate(split(plain, content_type)):
             try:
-                record, spooled = self._admit(project, raw)
+                record, spooled = self._admit(project, raw, kept)
                 good.append((index, record.id, spooled))
             except RecordInvalid as error:
                 fates[index] = _refused(index, _id_of(raw), error.field, error.problem, error.remedy)
@@ -117,9 +125,10 @@ class Ingest:
         """
         fates: dict[int, Fate] = {}
         good: list[tuple[int, str, bytes]] = []
+        kept = self.kept_times()
         for index, record in enumerate(records):
             try:
-                self.check_time(record.time)
+                self.check_time(record.time, kept)
                 good.append((index, record.id, encode_response(self._stored(project, self.redactor.record(record)))))
             except RecordInvalid as error:
                 fates[index] = _refused(index, record.id, error.field, error.problem, error.remedy)
@@ -139,9 +148,9 @@ class Ingest:
             fates[index] = Fate(index=index, id=identifier, status="accepted" if new else "duplicate")
         return [fates[index] for index in sorted(fates)]
 
-    def _admit(self, project: str, raw: bytes) -> tuple[ResponseRecord, bytes]:
+    def _admit(self, project: str, raw: bytes, kept: KeptTimes) -> tuple[ResponseRecord, bytes]:
         record = parse_response(raw)
-        self._check_live(record)
+        self._check_live(record, kept)
         stored = self._stored(project, self.redactor.record(record))
         return record, raw if stored is record else encode_response(stored)
 
@@ -149,9 +158,9 @@ class Ingest:
         inline = any(evidence.content is not None for evidence in record.evidence)
         return self._evidence.of(project).externalise(record) if inline else record
 
-    def _check_live(self, record: ResponseRecord) -> None:
+    def _check_live(self, record: ResponseRecord, kept: KeptTimes) -> None:
         """What holds for a live record but not for a corpus."""
-        self.check_time(record.time)
+        self.check_time(record.time, kept)
         if record.labels:
             raise RecordInvalid("labels", "are for corpora and imports", "Log the response without labels; judge it in review")
         self.check_references(record)
@@ -162,14 +171,19 @@ class Ingest:
             if evidence.uri is not None:
                 self._check_uri(f"evidence[{index}].uri", evidence.uri)
 
-    def check_time(self, time: datetime) -> None:
-        """Raises RecordInvalid for a time that the store would not keep."""
+    def kept_times(self) -> KeptTimes:
+        """Which times the store keeps, as of now."""
         now = self._clock.now()
+        oldest = now - timedelta(days=self._settings.retention_days)
+        return KeptTimes(oldest, now + timedelta(seconds=self._settings.future_tolerance_s))
+
+    def check_time(self, time: datetime, kept: KeptTimes) -> None:
+        """Raises RecordInvalid for a time that the store would not keep."""
         # Rows older than the store's TTL would vanish at insert while the summaries still count them.
-        if time < now - timedelta(days=self._settings.retention_days):
+        if time < kept.oldest:
             problem = f"{time.isoformat()} is older than the {self._settings.retention_days} days that are kept"
             raise RecordInvalid("time", problem, "Send responses while they are young, or raise GROUNDWATCH_RETENTION_DAYS")
-        if time > now + timedelta(seconds=self._settings.future_tolerance_s):
+        if time > kept.newest:
             problem = f"{time.isoformat()} is more than {self._settings.future_tolerance_s} s ahead of the server's clock"
             raise RecordInvalid("time", problem, "Set the sender's clock, or raise GROUNDWATCH_FUTURE_TOLERANCE_S")
 

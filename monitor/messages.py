@@ -54,7 +54,8 @@ def parts_of(parts: Sequence[Any]) -> tuple[str, tuple[Media, ...]]:
         if isinstance(part, str):
             texts.append(part)
         elif isinstance(part, Mapping):
-            if (found := _media(part)) is not None:
+            found = None if part.get("type") == "text" else _media(part)
+            if found is not None:
                 media.append(found)
             elif (text := _text(part)) is not None:
                 texts.append(text)

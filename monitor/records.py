@@ -215,6 +215,7 @@ class ResponseRecord(_Record, frozen=True):
     labels: tuple[Label, ...] = ()
 
 
+_NESTED = (dict, list)
 _decoder = msgspec.json.Decoder(ResponseRecord)
 _encoder = msgspec.json.Encoder()
 _PATH = re.compile(r"^(?P<problem>.*?)(?: - at `(?P<path>[^`]+)`)?$", re.DOTALL)
@@ -312,8 +313,9 @@ def check_response(record: ResponseRecord) -> None:
 
 def _check_depth(field: str, value: Any) -> None:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [inner for node in level if isinstance(node, dict | list) for inner in (node.values() if isinstance(node, dict) else node)]
+    for _ in range(MAX_DEPTH):
+        inside = (node.values() if isinstance(node, dict) else node for node in level)
+        level = [inner for nodes in inside for inner in nodes if isinstance(inner, _NESTED)]
         if not level:
             return
     raise RecordInvalid(field, f"is nested deeper than {MAX_DEPTH} levels", "Flatten it, or send the inner part as text")

@@ -21,7 +21,8 @@ import msgspec
 from monitor.errors import RecordInvalid
 from monitor.messages import Media, Message
 from monitor.otlp import conventions
-from monitor.otlp.messages import CONTENT, Document, documents_of, inputs_of, joined, outputs_of
+from monitor.otlp.messages import Document, documents_of, inputs_of, joined, outputs_of
+from monitor.otlp.shapes import shape_of
 from monitor.otlp.spans import Span, first, number_of
 from monitor.records import ResponseRecord, check_response, is_text_type
 
@@ -222,7 +223,7 @@ def _media_piece(identifier: str, medium: Media) -> dict[str, Any] | None:
 
 def _raw(span: Span, unreachable: Sequence[str]) -> dict[str, Any]:
     """The span as it came, less the messages, which the record holds; cut to what a row can bear."""
-    attributes = {name: value for name, value in span.attributes.items() if not CONTENT.match(name)}
+    attributes = {name: span.attributes[name] for name in shape_of(span.attributes).beside}
     kept: dict[str, Any] = {"name": span.name, "attributes": attributes, "resource": span.resource}
     if unreachable:
         kept["unreachable_evidence"] = list(unreachable)

@@ -15,6 +15,7 @@ import msgspec
 
 from monitor.evidence import media_type_in
 from monitor.messages import Media
+from monitor.otlp.shapes import shape_of
 from monitor.otlp.spans import Span, first, number_of, text_of
 
 KIND = "openinference.span.kind"
@@ -95,6 +96,7 @@ def stage_name(span: Span) -> str:
 def named_fields(span: Span, root: Span) -> dict[str, Any]:
     """The fields of the record that single attributes give; the root span and the resource speak where the span does not."""
     everything = {**span.resource, **root.attributes, **span.attributes}
+    own = shape_of(everything).own
     workflow = text_of(everything, *_WORKFLOW) or text_of(span.resource, *_SERVICE) or "default"
     risk = text_of(everything, "groundwatch.risk")
     version = text_of(everything, "groundwatch.release", "service.version")
@@ -102,12 +104,12 @@ def named_fields(span: Span, root: Span) -> dict[str, Any]:
     return {
         "workflow": _clean(workflow),
         "risk": risk.lower() if risk is not None and risk.lower() in _RISKS else "assistive",
-        "cohort": _cohort(everything),
+        "cohort": _cohort(everything) if own else {},
         "release": None if version is None else {"version": _clean(version), "stage": text_of(everything, *_STAGE_OF_RELEASE)},
         "model": None if model is None else {"name": _clean(model), "provider": text_of(span.attributes, *_PROVIDER)},
         "prompt_version": text_of(everything, *_PROMPT_VERSION),
         "session_id": text_of(everything, *_SESSION),
-        "route": _route(everything),
+        "route": _route(everything) if own else None,
     }
 
 
@@ -137,17 +139,18 @@ def usage_of(span: Span) -> list[dict[str, Any]]:
     OpenTelemetry has no attribute for cost; without one the items carry no price and the service's price table decides.
     """
     attributes = span.attributes
+    shape = shape_of(attributes)
     whole_input, whole_output = number_of(attributes, *_INPUT), number_of(attributes, *_OUTPUT)
-    cost_in, cost_out = number_of(attributes, "llm.cost.prompt"), number_of(attributes, "llm.cost.completion")
-    total = number_of(attributes, "llm.cost.total")
-    if cost_in is not None and cost_out is not None:
-        sides = (("input_tokens", whole_input, cost_in), ("output_tokens", whole_output, cost_out))
-        return [_item(name, count or 0, amount=amount) for name, count, amount in sides]
-    if total is not None:
-        return [_item("total_tokens", (whole_input or 0) + (whole_output or 0), amount=total)]
+    if shape.costs:
+        cost_in, cost_out = number_of(attributes, "llm.cost.prompt"), number_of(attributes, "llm.cost.completion")
+        if cost_in is not None and cost_out is not None:
+            sides = (("input_tokens", whole_input, cost_in), ("output_tokens", whole_output, cost_out))
+            return [_item(name, count or 0, amount=amount) for name, count, amount in sides]
+        if (total := number_of(attributes, "llm.cost.total")) is not None:
+            return [_item("total_tokens", (whole_input or 0) + (whole_output or 0), amount=total)]
     return [
-        *_split("input_tokens", whole_input, _PARTS_OF_INPUT, attributes),
-        *_split("output_tokens", whole_output, _PARTS_OF_OUTPUT, attributes),
+        *_split("input_tokens", whole_input, _PARTS_OF_INPUT if shape.token_parts else (), attributes),
+        *_split("output_tokens", whole_output, _PARTS_OF_OUTPUT if shape.token_parts else (), attributes),
     ]
 
 

@@ -8,20 +8,14 @@ event, JSON or structured; https://github.com/open-telemetry/semantic-convention
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from monitor.messages import Message, message_of, parts_of, role_of
+from monitor.otlp.shapes import shape_of
 from monitor.otlp.spans import DEEPEST, Span, first, text_of
-
-# Attributes whose content becomes question, answer or evidence; the record keeps it there and not a second time.
-CONTENT = re.compile(
-    r"(gen_ai\.(input\.messages|output\.messages|prompt(\.\d+\.|$)|completion(\.\d+\.|$)|retrieval\.documents|system_instructions)"
-    r"|llm\.(input_messages|output_messages|prompts)\.|(input|output)\.(value|images|documents)|retrieval\.documents\.|reranker\.\w+_documents\.)"
-)
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -57,6 +51,8 @@ def outputs_of(span: Span) -> list[Message]:
 
 def documents_of(span: Span) -> list[Document]:
     """Documents that the span retrieved or ranked."""
+    if not shape_of(span.attributes).documents:
+        return []
     found = [_document(item) for item in _sequence(first(span.attributes, "gen_ai.retrieval.documents"))]
     for prefix in ("reranker.output_documents", "retrieval.documents"):
         found = found or [_document(entry.get("document")) for entry in unflattened(span.attributes, prefix)]

@@ -107,9 +107,10 @@ class Traces:
         """
         by_trace: dict[str, list[Span]] = {}
         rejected: list[str] = []
+        kept = self._ingest.kept_times()
         for span in spans:
             try:
-                self._ingest.check_time(span.ended_at)
+                self._ingest.check_time(span.ended_at, kept)
                 by_trace.setdefault(span.trace_id, []).append(self._redacted(span))
             except RecordInvalid as error:
                 rejected.append(f"span {span.name[:80]!r}: {error}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import msgspec
@@ -137,6 +137,7 @@ RETENTION_COLUMNS: Mapping[str, str] = {
     "evidence_quality": "response_time",
 }
 
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _Key: TypeAlias = tuple[str, str, datetime]
 _record_decoder = msgspec.json.Decoder(ResponseRecord)
 
@@ -153,8 +154,8 @@ def record_row(item: SpooledResponse) -> list[Any]:
     return [
         item.project,
         record.id,
-        record.time.astimezone(UTC),
-        item.received_at.astimezone(UTC),
+        _milliseconds(record.time),
+        _milliseconds(item.received_at),
         item.sidecar,
         item.sequence,
         record.workflow,
@@ -183,8 +184,8 @@ def response_row(item: SpooledResponse) -> list[Any]:
     return [
         item.project,
         record.id,
-        record.time.astimezone(UTC),
-        item.received_at.astimezone(UTC),
+        _milliseconds(record.time),
+        _milliseconds(item.received_at),
         record.workflow,
         record.risk,
         record.release.version if record.release else "",
@@ -304,6 +305,11 @@ def apply_retention(store: Store, days: int) -> None:
             # every row would be gone the moment it is inserted.
             end = f"least(intDiv(toUnixTimestamp64Milli({column}), 1000) + 86400 * {int(days)}, 4294967295)"
             store.execute(f"retention of {table}", f"ALTER TABLE {table} MODIFY TTL toDateTime({end})")
+
+
+def _milliseconds(time: datetime) -> int:
+    """Since 1970: what a DateTime64(3) column holds. A datetime would be turned into this by the driver, ten times slower."""
+    return (time - _EPOCH) // _MILLISECOND
 
 
 def _outcome_entry(outcome: OutcomeRecord) -> tuple[int, str, int, float, float]:
