@@ -42,7 +42,7 @@ CATALOGUE: dict[str, Entry] = {
         "detectors.citation_mismatch:CitationMismatch", "lite", "cites a source that is not there, or a place that does not say it"
     ),
     "ungrounded_statement": Entry(
-        "detectors.ungrounded_statement:UngroundedStatement", "lite", "states what the text given as evidence does not bear out"
+        "detectors.ungrounded_statement:UngroundedStatement", "lite", "states what no text, page or speech given as evidence bears out"
     ),
     "source_confusion": Entry("detectors.source_confusion:SourceConfusion", "lite", "attributes to one source what comes from another"),
 }

@@ -13,7 +13,7 @@ from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceF
 from detectors.reading.alignment import fold
 from detectors.reading.comparison import Comparison, compare, places_to_reread
 from detectors.reading.embedded import Held, embedded_fields, field_meant, held_against
-from detectors.reading.lines import Line, Reading, around
+from detectors.reading.lines import Line, Reading, around, spot
 from detectors.reading.pages import page_image
 from detectors.reading.readers import FastReader, SecondReader
 from detectors.reading.restoring import legible
@@ -258,13 +258,7 @@ def _where(lines: Sequence[Line]) -> tuple[int | None, Region | None]:
 
 
 def _spot(region: Region | None) -> str:
-    """The region in words, for a person."""
-    if region is None:
-        return "somewhere"
-    x, y = region[0] + region[2] / 2, region[1] + region[3] / 2
-    height = "at the top" if y < 1 / 3 else "at the bottom" if y > 2 / 3 else "in the middle"
-    side = " left" if x < 1 / 3 else " right" if x > 2 / 3 else ""
-    return height + side
+    return "somewhere" if region is None else spot(region)
 
 
 def _told_wrong(claim: Claim, comparison: Comparison, region: Region | None) -> str:

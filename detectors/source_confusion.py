@@ -55,7 +55,7 @@ class SourceConfusion(Detector):
     """
 
     name: ClassVar[str] = "source_confusion"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.0.1"
     kinds: ClassVar[frozenset[str]] = frozenset({"statement", "quote", "quantity", "entity", "text", "trend", "event"})
     # Of recordings nothing is read here, but they count where an answer numbers its sources.
     families: ClassVar[frozenset[str]] = frozenset({"text", "pdf", "image", "audio", "video", "other"})

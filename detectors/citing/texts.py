@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from detectors.citing.spoken import Spoken, at, heard_text, time_of, within
 from detectors.contract import DetectorOptions, EvidenceFile, EvidenceUnreadable, Place, Region, Span
 from detectors.hearing.ears import NoSpeech, ears_of
-from detectors.reading.lines import Line, around
-from detectors.reading.pages import open_pages
+from detectors.reading.lines import Line
+from detectors.reading.pages import MAX_PAGES, open_pages
+from detectors.reading.paragraphs import flowing, longest_column
 from detectors.reading.readers import FastReader
 
 # Longer texts are compared up to here: a book is no passage, and nobody waits for it.
@@ -31,8 +33,9 @@ _KEPT = 64
 class SourceText:
     """The words of one source.
 
-    ``lines`` are set where they were read from pages: start of each line in ``text``, and the line. ``spoken`` is set
-    where they were heard: each word with its span of ``text`` and its time.
+    ``lines`` are set where they were read from pages: start of each line in ``text``, and the line; ``recognised`` where a reader
+    took them from a picture, who may err. ``spoken`` is set where they were heard: each word with its span of ``text`` and its
+    time. ``unread`` says what of the source is not in ``text``, None where it is all there.
     """
 
     evidence: str
@@ -40,6 +43,16 @@ class SourceText:
     starts: tuple[int, ...] = ()
     lines: tuple[Line, ...] = ()
     spoken: tuple[Spoken, ...] = ()
+    recognised: bool = False
+    unread: str | None = None
+
+    def lines_at(self, span: Span) -> list[Line]:
+        """The lines that a span of the text stands on; none where it was not read from pages."""
+        if not self.lines:
+            return []
+        first = max(0, bisect_right(self.starts, span[0]) - 1)
+        last = max(first + 1, bisect_right(self.starts, max(span[0], span[1] - 1)))
+        return list(self.lines[first:last])
 
     def place(self, span: Span) -> Place:
         """Where that span of the text stands in the source, with its words."""
@@ -48,10 +61,9 @@ class SourceText:
             return Place(self.evidence, time=time_of(at(self.spoken, span)), quote=quote)
         if not self.lines:
             return Place(self.evidence, span=span, quote=quote)
-        first = max(0, bisect_right(self.starts, span[0]) - 1)
-        last = max(first + 1, bisect_right(self.starts, max(span[0], span[1] - 1)))
-        held = [line for line in self.lines[first:last] if line.page == self.lines[first].page]
-        return Place(self.evidence, region=around(held), page=held[0].page, quote=quote)
+        lines = self.lines_at(span)
+        held = [line for line in lines if line.page == lines[0].page]
+        return Place(self.evidence, region=longest_column(held), page=held[0].page, quote=quote)
 
     def only(self, place: Place) -> str | None:
         """The text with all blanked out but what a citation points to by span, page, region or time; None where it points to no part."""
@@ -102,6 +114,18 @@ class TextSources:
             self._kept.popitem(last=False)
         return read
 
+    def read_ahead(self, pieces: Iterable[EvidenceFile]) -> None:
+        """Read pictures together, which is faster. Raises DetectorUnavailable where the page reader is not installed."""
+        waiting = [piece for piece in pieces if f"{piece.sha256}:{piece.family}" not in self._kept]
+        if waiting:
+            self._page_reader().read_ahead(waiting)
+
+    def _page_reader(self) -> FastReader:
+        if not self._loaded:
+            self._reader.load()
+            self._loaded = True
+        return self._reader
+
     def _read(self, evidence: EvidenceFile) -> SourceText:
         if evidence.family == "text":
             return SourceText(evidence.id, _text_of(evidence))
@@ -109,16 +133,28 @@ class TextSources:
             return self._hear(evidence)
         if evidence.family not in ("pdf", "image"):
             raise EvidenceUnreadable(evidence.id, f"it is {evidence.media_type}, of which no words are compared here")
-        lines = self._own_lines(evidence) if evidence.family == "pdf" else None
-        if lines is None:
-            lines = self._read_lines(evidence)
-        if sum(character.isalnum() for line in lines for character in line.text) < DOCUMENT_CHARACTERS:
-            raise EvidenceUnreadable(evidence.id, "it carries hardly any text")
+        own = self._own_lines(evidence) if evidence.family == "pdf" else None
+        return self._own_text(evidence, *own) if own is not None else self._recognised(evidence)
+
+    def _own_text(self, evidence: EvidenceFile, lines: tuple[Line, ...], pages: int) -> SourceText:
+        _refuse_empty(evidence, lines)
         starts, position = [], 0
         for line in lines:
             starts.append(position)
             position += len(line.text) + 1
-        return SourceText(evidence.id, "\n".join(line.text for line in lines), tuple(starts), lines)
+        return SourceText(
+            evidence.id,
+            "\n".join(line.text for line in lines),
+            tuple(starts),
+            lines,
+            unread=_only(MAX_PAGES) if pages > MAX_PAGES else None,
+        )
+
+    def _recognised(self, evidence: EvidenceFile) -> SourceText:
+        reading = self._page_reader().read(evidence)
+        _refuse_empty(evidence, reading.lines)
+        text, starts, lines = flowing(reading.lines)
+        return SourceText(evidence.id, text, starts, lines, recognised=True, unread=None if reading.complete else _only(reading.pages))
 
     def _hear(self, evidence: EvidenceFile) -> SourceText:
         heard = ears_of(self._options).hear(evidence)
@@ -130,22 +166,24 @@ class TextSources:
         return SourceText(evidence.id, text, spoken=spoken)
 
     @staticmethod
-    def _own_lines(evidence: EvidenceFile) -> tuple[Line, ...] | None:
-        """The text a PDF carries itself; None where one of its pages is a picture."""
-        _, pages = open_pages(evidence)
+    def _own_lines(evidence: EvidenceFile) -> tuple[tuple[Line, ...], int] | None:
+        """The text a PDF carries itself, and how many pages it has; None where one of its pages is a picture."""
+        count, pages = open_pages(evidence)
         found: list[Line] = []
         for page in pages:
             if page.lines is None:
                 return None
             found += page.lines
-        return tuple(found)
+        return tuple(found), count
 
-    def _read_lines(self, evidence: EvidenceFile) -> tuple[Line, ...]:
-        if not self._loaded:
-            self._reader.load()
-            self._loaded = True
-        reading = self._reader.read(evidence)
-        return tuple(line for row in reading.rows for line in row)
+
+def _refuse_empty(evidence: EvidenceFile, lines: tuple[Line, ...]) -> None:
+    if sum(character.isalnum() for line in lines for character in line.text) < DOCUMENT_CHARACTERS:
+        raise EvidenceUnreadable(evidence.id, "it carries hardly any text")
+
+
+def _only(pages: int) -> str:
+    return f"only the first {pages} pages were read"
 
 
 def _text_of(evidence: EvidenceFile) -> str:

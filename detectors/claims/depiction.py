@@ -31,6 +31,18 @@ _MONEY = re.compile(
     r"|\d ?(?:dollars|euros|pounds|cents|USD|EUR|RM)\b|\b(?:paid|charged|costs?|totals?)\b"
 )
 
+# What is seen of a picture or a page, whatever it says in words.
+_LOOKS = re.compile(
+    r"\b(?:the|this|that|an?|each|every|both|two|its) (?:\w+ )?"
+    r"(?:photo(?:graph)?|picture|image|screenshot|scan|logo|stamp|signature|letterhead|diagram|drawing|illustration|chart|graph|font|typeface"
+    r"|heading|footer|header|layout|watermark)s?\b"
+    r"|\b(?:handwrit(?:ing|ten)|underlined|boldface|italics|crossed out|fonts?|typefaces?|letterheads?|watermarks?)\b|\bin bold\b"
+    r"|\bin (?:small|large|red|blue|black|green|grey|gray|capital|block|bold|two|three) (?:letters|print|type|ink|colou?rs?|columns)\b"
+    r"|\b(?:top|bottom|left|right|upper|lower|corner|edge|margin) (?:half |side |left |right )?of the (?:page|sheet|paper|letter)\b"
+    r"|\bin the (?:foreground|background)\b",
+    re.IGNORECASE,
+)
+
 _SHOW = words("show depict contain include feature display portray capture illustrate present have consist comprise reveal")
 _PERCEIVE = words("see notice spot observe make recognize recognise identify detect find view perceive discern")
 _BEHOLDERS = words("i we you one")
@@ -49,6 +61,11 @@ _OBJECTS = frozenset(("dobj", "attr", "oprd", "acomp", "pobj"))
 def is_about_a_document(text: str) -> bool:
     """Whether the answer reads a receipt, chart or form rather than describing what a picture shows."""
     return _DOCUMENT.search(text) is not None
+
+
+def about_looks(sentence: str) -> bool:
+    """Whether a sentence speaks of how something looks or where it stands on a page, rather than of what a page says."""
+    return _LOOKS.search(sentence) is not None
 
 
 def stance_of(sentence: Span) -> Stance:

@@ -15,7 +15,7 @@ Finder = Callable[[str], list[Claim]]
 
 # Which finders read an answer, by the families of its evidence.
 FINDERS: dict[str, tuple[Finder, ...]] = {
-    "image": (objects.find, values.find, charts.find, citing.find),
+    "image": (objects.find, values.find, charts.find, citing.find, statements.find),
     "video": (events.find, quotes.find_in_video, speakers.find, spoken_names.find, citing.find),
     "pdf": (values.find, charts.find, citing.find, statements.find),
     "audio": (quotes.find, speakers.find, spoken_names.find, citing.find, statements.find),

@@ -34,6 +34,11 @@ def print_measures(grey: NDArray[np.uint8], shrunk: float) -> dict[str, float]:
     return measures
 
 
+def glyph_centres(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Where the glyphs stand: (n, 2) of x and y in pixels of the copy."""
+    return _glyphs(grey)[0]
+
+
 def _glyphs(grey: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     import cv2
 

@@ -110,3 +110,11 @@ def around(lines: Iterable[Line]) -> Region:
 def within(region: Region, part: Region) -> Region:
     """``part``, given in fractions of ``region``, in fractions of the whole."""
     return (region[0] + part[0] * region[2], region[1] + part[1] * region[3], part[2] * region[2], part[3] * region[3])
+
+
+def spot(region: Region) -> str:
+    """Where on the page a region lies, in words for a person."""
+    x, y = region[0] + region[2] / 2, region[1] + region[3] / 2
+    height = "at the top" if y < 1 / 3 else "at the bottom" if y > 2 / 3 else "in the middle"
+    side = " left" if x < 1 / 3 else " right" if x > 2 / 3 else ""
+    return height + side

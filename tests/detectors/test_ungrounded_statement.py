@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from detectors.citing.prose import is_prose
 from detectors.claims import extract
 from detectors.contract import Case, Claim, DetectorOptions, DetectorUnavailable, EvidenceFile, Finding, Usage
 from detectors.grounding.passages import source_of
 from detectors.grounding.verdicts import Opinion
-from detectors.ungrounded_statement import UngroundedStatement, is_prose
+from detectors.ungrounded_statement import UngroundedStatement
 from tests.detectors.recordings import demo, heard_as
 from tests.detectors.sources import case, text_file
 
