@@ -399,11 +399,12 @@ class Status(_Body, frozen=True):
     spooled: int
     spool_bytes: int
     oldest_spooled_s: float | None
-    undetected: int
+    undetected: int | None
     dead_letters: int
     leader: bool
     workers: int
     detectors: list[DetectorStatus]
+    store_problem: str | None = None
     detection_halted: str | None = None
     sealed_with: str | None = None
     unusable_evidence: int = 0

@@ -33,7 +33,7 @@ from monitor.clock import Clock, SystemClock
 from monitor.detect.driver import Driver
 from monitor.drain import Drain, OnDeadLetter
 from monitor.erasure import Erasure
-from monitor.errors import GroundwatchError, StoreUnavailable
+from monitor.errors import GroundwatchError, StorageUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.ingest import Ingest
 from monitor.jobs.erasure import ErasureJob
@@ -64,6 +64,8 @@ FLUSH_LIMIT_S = 5.0
 # After this the process ends however its stages are doing; nothing acknowledged depends on a clean end.
 STOP_LIMIT_S = 25.0
 REQUESTS_LIMIT_S = 5
+# Share of the spool's ceiling from which the next request may not fit any more.
+_FULL = 0.99
 # An exporter sends a batch again within minutes; later the record's own id tells a span that comes twice.
 SPANS_KNOWN_FOR = timedelta(days=1)
 _BACKLOG = 2048
@@ -189,7 +191,7 @@ class Service:
             started_at=started_at,
             erasure=erasure,
             views=views,
-            not_ready=lambda: _not_ready(store),
+            not_ready=lambda: _not_ready(spool, settings.spool_max_bytes),
         )
 
     def application(self) -> FastAPI:
@@ -247,12 +249,13 @@ def _stalls(drain: Drain, driver: Driver) -> list[Stall]:
     return found
 
 
-def _not_ready(store: Store) -> list[str]:
+def _not_ready(spool: Spool, max_bytes: int) -> list[str]:
+    """What keeps responses out. Not the store: a balancer that turned away for it would lose what the spool is there to keep."""
     try:
-        store.ping()
-    except StoreUnavailable as error:
+        waiting = spool.pending()
+    except StorageUnavailable as error:
         return [str(error)]
-    return []
+    return ["the spool is full"] if waiting.bytes >= _FULL * max_bytes else []
 
 
 def _flush(spool: Spool) -> None:

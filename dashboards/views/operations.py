@@ -16,6 +16,8 @@ def render() -> None:
     st.title("Operations")
     status = api.status()
     frame.put(markup.tiles(key_figures(status)))
+    if status.store_problem:
+        frame.say("The store is away", f"{status.store_problem}. What is sent is kept on disk and stored when it is back.", "hallucinated")
     if status.detection_halted:
         frame.say("Detection has stopped itself", f"{status.detection_halted}. What is due stays due.", "hallucinated")
         if st.button("Resume detection", type="primary", icon=":material/play_arrow:"):
@@ -49,7 +51,11 @@ def key_figures(status: Status) -> list[markup.Safe]:
     return [
         markup.tile("Sidecar", status.version, f"up {up}", role),
         markup.tile("Spooled, not stored yet", wording.count(status.spooled), oldest),
-        markup.tile("Stored, not checked yet", wording.count(status.undetected), wording.many(status.workers, "detection worker")),
+        markup.tile(
+            "Stored, not checked yet",
+            UNKNOWN if status.undetected is None else wording.count(status.undetected),
+            wording.many(status.workers, "detection worker"),
+        ),
         markup.tile(
             "Dead letters", wording.count(status.dead_letters), "waiting for a decision" if status.dead_letters else "none waiting"
         ),

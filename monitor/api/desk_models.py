@@ -201,11 +201,12 @@ class Status(Body):
     spooled: int
     spool_bytes: int
     oldest_spooled_s: float | None
-    undetected: int
+    undetected: int | None = Field(description="Stored, not checked yet; null while the store is away.")
     dead_letters: int
     leader: bool
     workers: int
     detectors: list[DetectorStatus]
+    store_problem: str | None = Field(None, description="Why nothing can be stored or read now; what is sent waits in the spool.")
     detection_halted: str | None = Field(None, description="Why detection has stopped itself; null while it runs.")
     sealed_with: str | None = Field(None, description="Id of the key that new content is sealed with; null = it lies plain.")
     unusable_evidence: int = Field(0, description="Sealed blobs that did not open since the start; they are not checked.")

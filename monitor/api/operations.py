@@ -20,6 +20,7 @@ from monitor.api.desk_models import (
     Status,
 )
 from monitor.api.problems import problem
+from monitor.errors import StoreUnavailable
 from monitor.metadata.audit import AuditLog
 from monitor.metadata.letters import DeadLetters
 from monitor.telemetry import METRICS_CONTENT_TYPE
@@ -37,9 +38,9 @@ async def healthz() -> Response:
     return Response("ok\n", media_type="text/plain")
 
 
-@router.get("/readyz", response_class=Response, responses={200: {"description": "Everything has started", **_TEXT}})
+@router.get("/readyz", response_class=Response, responses={200: {"description": "Responses can be taken in", **_TEXT}})
 def readyz(running: Running) -> Response:
-    """Whether everything has started; 503 names what has not."""
+    """Whether responses can be taken in; 503 names what keeps them out. A store that is away does not: they wait in the spool."""
     missing = running.not_ready()
     if missing:
         return problem(503, f"not ready: {', '.join(missing)}", headers={"Retry-After": "1"})
@@ -57,6 +58,11 @@ def status(running: Running, who: Who) -> Status:
     """Queues, lag, and which detectors can run here."""
     waiting = running.spool.pending()
     oldest = waiting.oldest_received_at
+    undetected, store_problem = None, None
+    try:
+        undetected = running.driver.undetected()
+    except StoreUnavailable as error:
+        store_problem = str(error)
     return Status(
         version=monitor.__version__,
         started_at=running.started_at,
@@ -64,7 +70,8 @@ def status(running: Running, who: Who) -> Status:
         spooled=waiting.count,
         spool_bytes=waiting.bytes,
         oldest_spooled_s=None if oldest is None else max(0.0, (running.clock.now() - oldest).total_seconds()),
-        undetected=running.driver.undetected(),
+        undetected=undetected,
+        store_problem=store_problem,
         dead_letters=DeadLetters(running.database, running.clock).waiting(who.project),
         leader=running.leader,
         workers=running.settings.workers,

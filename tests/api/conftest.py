@@ -207,6 +207,7 @@ class IdleDriver:
     def __init__(self) -> None:
         self.halted: Halt | None = None
         self.asked: list[tuple[str, str, str]] = []
+        self.store_problem: str | None = None
 
     def again(self, project: str, record: ResponseRecord, detector: str) -> None:
         self.asked.append((project, record.id, detector))
@@ -216,6 +217,8 @@ class IdleDriver:
         return was is not None
 
     def undetected(self) -> int:
+        if self.store_problem:
+            raise StoreUnavailable("due", self.store_problem)
         return 4
 
     def detector_status(self) -> list[DetectorStatus]:

@@ -152,6 +152,14 @@ def test_the_status_tells_queues_and_detectors(api: Api) -> None:
     assert found["detectors"][0]["reason"] == "not installed"
 
 
+def test_the_status_is_told_while_the_store_is_away(api: Api) -> None:
+    api.driver.store_problem = "connection refused"
+    found = api.http.get("/v1/status").raise_for_status().json()
+    assert found["undetected"] is None
+    assert found["store_problem"].endswith("connection refused")
+    assert found["leader"] is True
+
+
 def test_readiness_names_what_is_missing(api: Api) -> None:
     assert api.http.get("/readyz").status_code == 200
     api.missing.append("the store")

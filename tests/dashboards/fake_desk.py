@@ -26,6 +26,7 @@ class Desk:
         wanted = [] if empty else [detail for detail in details if detail.claims][:12]
         self.items = {f"q-{index}": self._item(f"q-{index}", detail) for index, detail in enumerate(wanted)}
         self.started: list[str] = []
+        self.store_problem: str | None = None
 
     # --- content --------------------------------------------------------------------------------------------------
 
@@ -269,7 +270,8 @@ class Desk:
                 spooled=3,
                 spool_bytes=48_211,
                 oldest_spooled_s=0.4,
-                undetected=17,
+                undetected=17 if self.store_problem is None else None,
+                store_problem=self.store_problem,
                 dead_letters=1,
                 leader=True,
                 workers=1,

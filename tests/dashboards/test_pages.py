@@ -437,6 +437,13 @@ def test_operations_say_which_detector_cannot_run_and_why(opened: Opener) -> Non
     assert "StoreUnavailable: connection refused" in text
 
 
+def test_operations_go_on_telling_while_the_store_is_away(fake: FastAPI, opened: Opener) -> None:
+    fake.state.desk.store_problem = "ClickHouse does not answer (ping): connection refused"
+    text = text_of(opened("operations"))
+    assert "The store is away" in text
+    assert "ClickHouse does not answer (ping): connection refused. What is sent is kept on disk" in text
+
+
 def test_a_job_is_started_by_hand(fake: FastAPI, opened: Opener) -> None:
     app = opened("operations")
     app.button(key="run_drift").click().run()

@@ -85,6 +85,7 @@ def test_a_servers_url_gives_its_parts_and_its_location_hides_the_password() -> 
     assert client._server("clickhouse://example.org:1?secure=true")[0]["secure"] is True
 
 
+@pytest.mark.parametrize("module_store", ["embedded"], indirect=True)
 def test_a_path_that_another_store_holds_open_is_unavailable(store: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
         Store.open(Settings(data=tmp_path, clickhouse_url=""))
