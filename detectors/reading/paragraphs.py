@@ -18,6 +18,8 @@ from detectors.reading.lines import Line, around, rows_of
 _COLUMN_LINES, _COLUMN_WORDS = 3, 3
 # Of the lines of a page so many may cross the gutter between two columns: headings and captions.
 _CROSSING = 0.25
+# On a page seen from the side the gutter leans: a line reaches over it by up to this share of its width.
+_LEANING = 0.1
 # Columns stand beside each other over this share of the shorter one's height.
 _BESIDE = 0.5
 # A wrapped line reaches the column's right edge up to this share of its width; the next one begins within this share of the left edge.
@@ -90,7 +92,8 @@ def _gutter(lines: Sequence[Line]) -> float | None:
 
 def _side(line: Line, gutter: float) -> int:
     """-1 left of it, 1 right of it, 0 across it."""
-    return -1 if line.level[0] + line.level[2] <= gutter else 1 if line.level[0] >= gutter else 0
+    over = _LEANING * line.level[2]
+    return -1 if line.level[0] + line.level[2] - over <= gutter else 1 if line.level[0] + over >= gutter else 0
 
 
 def _is_column(lines: Sequence[Line]) -> bool:
