@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 import structlog
@@ -33,7 +34,7 @@ from monitor.clock import Clock, SystemClock
 from monitor.detect.driver import Driver
 from monitor.drain import Drain, OnDeadLetter
 from monitor.erasure import Erasure
-from monitor.errors import GroundwatchError, StorageUnavailable
+from monitor.errors import GroundwatchError, StorageUnavailable, StoreUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.ingest import Ingest
 from monitor.jobs.erasure import ErasureJob
@@ -123,9 +124,17 @@ class Service:
         if not settings.single_user and not settings.oidc_issuer:
             require_key(database, settings.host, started_at)
         RuleBook(database).ensure_defaults(DEFAULT_PROJECT, started_at)
-        store = Store.open(settings)
+        store = Store.named(settings)
         closing.callback(store.close)
-        migrate(settings, store)
+        owed: Callable[[], None] | None = None
+        try:
+            _prepare(settings, store)
+        except StoreUnavailable as error:
+            if store.embedded:
+                raise
+            owed = partial(_prepare, settings, store)
+            # A restart while the server is away must not turn responses away: they wait in the spool.
+            log.warning("starting without the store", cause=str(error), setting="GROUNDWATCH_CLICKHOUSE_URL")
         kept = timedelta(days=settings.retention_days)
         spool = Spool(settings.spool_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, kept, keys)
         closing.callback(spool.close)
@@ -143,7 +152,7 @@ class Service:
         span_spool = Spool(settings.traces_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, SPANS_KNOWN_FOR, keys)
         closing.callback(span_spool.close)
         traces = Traces(span_spool, ingest, settings.trace_wait_s, cast(OnDeadLetter, letters.add))
-        drain = Drain(spool, writer, clock, cast(OnDeadLetter, letters.add))
+        drain = Drain(spool, writer, clock, cast(OnDeadLetter, letters.add), owed)
         views = Views(database, clock) if settings.audit_views else None
         if views is not None:
             views.start()
@@ -247,6 +256,11 @@ def _stalls(drain: Drain, driver: Driver) -> list[Stall]:
     if (halted := driver.halted) is not None:
         found.append(Stall(stage="detect", reason=halted.reason, since=halted.since))
     return found
+
+
+def _prepare(settings: Settings, store: Store) -> None:
+    store.create()
+    migrate(settings, store)
 
 
 def _not_ready(spool: Spool, max_bytes: int) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -42,13 +42,19 @@ class OnDeadLetter(Protocol):
 
 
 class Drain:
-    """Empties the spool in a thread of its own; ``drain_once`` does one batch in the caller's."""
+    """Empties the spool in a thread of its own; ``drain_once`` does one batch in the caller's.
 
-    def __init__(self, spool: Spool, writer: Writer, clock: Clock, on_dead_letter: OnDeadLetter) -> None:
+    ``prepare`` is what the store still needs before the first batch; it is called until it has succeeded once.
+    """
+
+    def __init__(
+        self, spool: Spool, writer: Writer, clock: Clock, on_dead_letter: OnDeadLetter, prepare: Callable[[], object] | None = None
+    ) -> None:
         self._spool = spool
         self._writer = writer
         self._clock = clock
         self._on_dead_letter = on_dead_letter
+        self._prepare = prepare
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.drained = 0
@@ -93,6 +99,9 @@ class Drain:
         failures = 0
         while not self._stop.is_set():
             try:
+                if self._prepare is not None:
+                    self._prepare()
+                    self._prepare = None
                 self._gather()
                 moved = self.drain_once()
             except Exception as error:  # noqa: BLE001 - whatever it is, the records are safe and this thread must live on

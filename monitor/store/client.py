@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -65,23 +66,31 @@ class Store:
         Raises:
             SettingsInvalid: ``clickhouse_url`` cannot be read.
             StoreUnavailable: the server does not answer, or another process holds the embedded store.
+            StoreRefused: the server answers and does not let us in.
         """
+        store = cls.named(settings)
+        store.create()
+        return store
+
+    @classmethod
+    def named(cls, settings: Settings) -> Store:
+        """The store that the settings name, without asking whether it is there. Raises SettingsInvalid."""
         if settings.clickhouse_url:
             connect, database = _server(settings.clickhouse_url)
-            store = cls(connect, database, f"clickhouse://{connect['host']}:{connect['port']}/{database}")
-            engine = ""
-        else:
-            settings.chdb_path.mkdir(parents=True, exist_ok=True)
-            store = cls({"interface": "chdb", "path": str(settings.chdb_path)}, DATABASE, str(settings.chdb_path))
-            engine = " ENGINE = Atomic"
+            return cls(connect, database, f"clickhouse://{connect['host']}:{connect['port']}/{database}")
+        return cls({"interface": "chdb", "path": str(settings.chdb_path)}, DATABASE, str(settings.chdb_path))
+
+    def create(self) -> None:
+        """Create the database where it is missing. Raises as :meth:`open` does."""
+        if self.embedded:
+            Path(self.location).mkdir(parents=True, exist_ok=True)
         with _translated("open"):
-            client = clickhouse_connect.get_client(**store._connect)
+            client = clickhouse_connect.get_client(**self._connect)
             try:
-                client.command(f"CREATE DATABASE IF NOT EXISTS `{store.database}`{engine}")
+                client.command(f"CREATE DATABASE IF NOT EXISTS `{self.database}`{' ENGINE = Atomic' if self.embedded else ''}")
             finally:
                 client.close()
-        store.ping()
-        return store
+        self.ping()
 
     @property
     def embedded(self) -> bool:
@@ -172,7 +181,8 @@ def _translated(operation: str) -> Iterator[None]:
     except ClickHouseError as error:
         code = getattr(error, "code", None)
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if isinstance(error, OperationalError) or code in RETRYABLE_CODES or operation == "open":
+        # What the engine says against opening a path has no code: another process holds it.
+        if isinstance(error, OperationalError) or code in RETRYABLE_CODES or (operation == "open" and code is None):
             raise StoreUnavailable(operation, cause) from error
         raise StoreRefused(operation, code, cause) from error
 

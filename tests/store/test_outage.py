@@ -21,6 +21,23 @@ def batch(start: int) -> list[dict[str, Any]]:
     ]
 
 
+def test_a_sidecar_that_starts_while_the_server_is_away_takes_responses_in_and_stores_them_later(tmp_path: Path) -> None:
+    server = ClickHouse(tmp_path / "clickhouse")
+    server.kill()
+    sidecar = Sidecar(tmp_path / "data", GROUNDWATCH_CLICKHOUSE_URL=server.url)
+    try:
+        sidecar.wait_ready()
+        assert httpx.post(f"{sidecar.url}/v1/responses", json=batch(0), timeout=30).status_code == 202
+        assert sidecar.get("/v1/status")["store_problem"]
+        server.start()
+        sidecar.wait_drained()
+        assert Counter(sidecar.everything()) == {f"r{number}": 1 for number in range(50)}
+        assert sidecar.get("/v1/status")["store_problem"] is None
+    finally:
+        sidecar.end()
+        server.kill()
+
+
 def test_what_was_acknowledged_while_the_server_was_away_is_there_once_afterwards(tmp_path: Path) -> None:
     server = ClickHouse(tmp_path / "clickhouse")
     sidecar = Sidecar(tmp_path / "data", GROUNDWATCH_CLICKHOUSE_URL=server.url)
