@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detectors.citing import misread
+from detectors.citing import misread, prose
 from detectors.citing.prose import ProsePages
 from detectors.citing.texts import SourceText, TextSources
 from detectors.claims import extract
@@ -299,3 +299,24 @@ def test_a_word_of_a_page_is_a_place_in_it() -> None:
     best = next(passage for passage in source.passages if "40 million" in passage.text)
     assert best.place.region is not None
     assert best.place.page == 1
+
+
+def test_a_line_between_two_that_lean_is_missed_though_their_boxes_hold_it() -> None:
+    grey = np.full((400, 800), 255, np.uint8)
+    rows = [(80.0, 0.12), (120.0, 0.12), (160.0, 0.12)]
+    for top, slope in rows:
+        for x in range(60, 740, 14):
+            y = round(top + slope * x)
+            grey[y : y + 10, x : x + 7] = 0
+    lines = [leaning(top, slope, grey.shape) for top, slope in rows]
+    assert prose._outside(grey, lines) == pytest.approx(0.0)
+    assert prose._outside(grey, [lines[0], lines[2]]) == pytest.approx(1 / 3, abs=0.02)
+
+
+def leaning(top: float, slope: float, shape: tuple[int, int]) -> Line:
+    """A line of print from x 60 to 740 whose top edge leans by ``slope``."""
+    ends = [(x, top + slope * x + down) for down, x in ((0.0, 60.0), (0.0, 740.0), (10.0, 740.0), (10.0, 60.0))]
+    corners = tuple((x / shape[1], y / shape[0]) for x, y in ends)
+    left, highest = min(x for x, _ in corners), min(y for _, y in corners)
+    region = (left, highest, max(x for x, _ in corners) - left, max(y for _, y in corners) - highest)
+    return Line("x" * 49, 0.99, region, corners=(corners[0], corners[1], corners[2], corners[3]))
