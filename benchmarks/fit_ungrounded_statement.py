@@ -1,6 +1,6 @@
 """Fits the model over a statement's differences to its evidence, and the calibration of ``ungrounded_statement``.
 
-Usage: python benchmarks/fit_ungrounded_statement.py /path/to/text-grounding [--words] [--rows FILE] [--ablation] [--write]
+Usage: python -m benchmarks.fit_ungrounded_statement /path/to/text-grounding [--words] [--rows FILE] [--ablation] [--write]
 
 A label may cover several sentences, of which one is wrong: the model is fitted by multiple-instance learning (mi-
 SVM's scheme, Andrews et al. 2003, with logistic regression whose weights are not negative): in turns it is fitted,

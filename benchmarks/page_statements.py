@@ -41,8 +41,8 @@ SIZES = (22, 26, 30)
 NO_PROSE = ("wice", "summedits-samsum")
 # Sentences asked about have so many words.
 SHORTEST, LONGEST = 8, 40
-_NUMBER = re.compile(r"(?<![\w.,])\d[\d,.]*\d|(?<![\w.,])\d(?![\w.,])")
-_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{3,}(?: [A-Z][a-z]{2,})*")
+NUMBER = re.compile(r"(?<![\w.,])\d[\d,.]*\d|(?<![\w.,])\d(?![\w.,])")
+NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{3,}(?: [A-Z][a-z]{2,})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def sentences(text: str) -> list[str]:
 
 def changed(sentence: str, others: Sequence[str], chance: random.Random) -> str | None:
     """The sentence with one number or one name of it replaced by another of the other sentences; None where it has none."""
-    for pattern in (_NUMBER, _NAME):
+    for pattern in (NUMBER, NAME):
         places = list(pattern.finditer(sentence))
         if not places:
             continue

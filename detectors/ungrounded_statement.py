@@ -87,7 +87,7 @@ class UngroundedStatement(Detector):
     """
 
     name: ClassVar[str] = "ungrounded_statement"
-    version: ClassVar[str] = "1.4.0"
+    version: ClassVar[str] = "1.4.1"
     kinds: ClassVar[frozenset[str]] = frozenset({"statement"})
     families: ClassVar[frozenset[str]] = frozenset(_READ) | _LOOKED_AT
     seconds_per_case: ClassVar[float] = 0.4

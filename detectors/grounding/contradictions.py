@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from detectors.contract import Span
 from detectors.grounding.comparison import Match, Text, alike_around, contradicted, flipped, likeness
 from detectors.grounding.lexicon import opposed
 from detectors.grounding.retrieval import Indexed
+from detectors.grounding.substitutions import stands_in, substitutions
 from detectors.grounding.values import Value, find_values, known_values
 from detectors.grounding.words import Word, stem
 
@@ -36,6 +38,8 @@ _FUZZY = 86.0
 _ONE_WORD = 0.8
 # What a word counts that only another of the best passages has, and a verb, adjective or adverb, which a paraphrase changes most easily.
 _ELSEWHERE, _PARAPHRASED = 0.75, 0.5
+# Numbers of so many digits are looked for in groups that stand apart.
+_TORN = 4
 _PLACES = frozenset({"GPE", "LOC", "NORP", "FAC"})
 _NOT_NAMES = frozenset({"DATE", "TIME", "MONEY", "PERCENT", "CARDINAL", "ORDINAL", "QUANTITY", "LANGUAGE"})
 
@@ -65,7 +69,9 @@ class Rule:
 
 
 def contradictions(claim: Text, passages: Sequence[Text], found: Sequence[Match], indexed: Indexed) -> list[Contradiction]:
-    """Everything the passages say otherwise, the best aligned first."""
+    """Everything the passages say otherwise, the best aligned first; nothing where one of them has the sentence as it stands."""
+    if any(stands_in(claim.text, passage.text) for passage in passages):
+        return []
     direct = [_alike(claim, passage) for passage in passages]
     # What a neighbouring passage says may be meant by a pronoun or left out here.
     elsewhere = [_ELSEWHERE * max(column) for column in zip(*direct, strict=True)] if direct else []
@@ -74,6 +80,7 @@ def contradictions(claim: Text, passages: Sequence[Text], found: Sequence[Match]
         *_values(claim, passages, tables, indexed),
         *_names(claim, passages, tables, indexed),
         *_denials(claim, passages, found, tables, indexed),
+        *_substituted(claim, passages, indexed),
     ]
     return sorted(every, key=lambda one: -one.aligned)
 
@@ -325,6 +332,39 @@ def _initialled(name: str, indexed: Indexed) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _initials(text: str) -> str:
     return "".join(word[0] for word in text.replace("-", " ").split() if word[:1].isupper()).lower()
+
+
+def _substituted(claim: Text, passages: Sequence[Text], indexed: Indexed) -> Iterator[Contradiction]:
+    """Values and names that stand in no source, in a sentence that is otherwise copied."""
+    for one in substitutions(claim.text, [passage.text for passage in passages]):
+        text, instead = claim.text[slice(*one.span)], passages[one.passage].text[slice(*one.place)]
+        if _has_digit(text) and _has_digit(instead):
+            kind, known = "value", _value_known(claim, one.span, passages[one.passage], one.place, indexed)
+        elif one.span[0] and text[:1].isupper() and instead[:1].isupper() and not _has_digit(text + instead):
+            kind, known = "name", any(_known(word, indexed) for word in text.split()) or _initialled(text, indexed)
+        else:
+            continue
+        if not known:
+            yield Contradiction(kind, text, one.span, instead, one.passage, one.share)
+
+
+def _value_known(claim: Text, span: Span, passage: Text, place: Span, indexed: Indexed) -> bool:
+    """Whether a value stands in a source in some form, or may stand for the one in its place."""
+    mine = [value for value in find_values(claim.text) if _meet(value.span, span)]
+    theirs = [value for value in find_values(passage.text) if _meet(value.span, place)]
+    if any(value.may_stand_for(other) for value in mine for other in theirs):
+        return True
+    known = [value for other in indexed.passages for value in known_values(other.text)]
+    if any(value.equals(other) for value in mine for other in known):
+        return True
+    # Groups of digits may be torn apart in a source: "3 000".
+    digits = [character for character in claim.text[slice(*span)] if character.isdigit()]
+    torn = re.compile(r"(?<!\d)" + r"[ .,]{0,3}".join(digits) + r"(?!\d)")
+    return len(digits) >= _TORN and any(torn.search(other.text) for other in indexed.passages)
+
+
+def _has_digit(text: str) -> bool:
+    return any(character.isdigit() for character in text)
 
 
 def _denials(
