@@ -12,7 +12,6 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from monitor.api.rendering import MAX_WIDTH
 from monitor.errors import BodyUnsupported, EvidenceRefused
 from monitor.evidence import media_type_of
 
@@ -45,7 +44,7 @@ def page_picture(path: Path, name: str, page: int, width: int | None) -> bytes:
         EvidenceRefused: no such page, too many pixels, or broken.
     """
     if media_type_of(path) == "application/pdf":
-        return _pdf_page(path, name, page, min(width or PAGE_WIDTH, MAX_WIDTH))
+        return _pdf_page(path, name, page, width or PAGE_WIDTH)
     with _AT_ONCE, _opened(path, name) as picture:
         frames = getattr(picture, "n_frames", 1)
         if page > frames:

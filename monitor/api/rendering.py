@@ -135,7 +135,7 @@ def _make(wanted: _Wanted) -> _Made | _Unsupported | _Refused:
     path = Path(wanted.path)
     try:
         if wanted.page is not None:
-            return _Made(page_picture(path, wanted.name, wanted.page, wanted.width))
+            return _Made(page_picture(path, wanted.name, wanted.page, wanted.width and min(wanted.width, MAX_WIDTH)))
         return _Made(thumbnail(path, wanted.name, wanted.width or 0))
     except BodyUnsupported as error:
         return _Unsupported(error.header, error.found, error.remedy)
