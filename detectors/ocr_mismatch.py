@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
+from rapidfuzz import fuzz
 
 from detectors.charting.sheets import sheet_of
 from detectors.contract import Case, Claim, Detector, DetectorOptions, EvidenceFile, EvidenceUnreadable, Finding, Place, Region, not_checked
@@ -29,6 +30,8 @@ PROMINENT_HEIGHT, PROMINENT_CONFIDENCE = 0.05, 0.85
 UNCERTAIN = 0.9
 # Below these means a page may well print what was not read: a value beside the one that was, or a name of which there is no trace.
 UNCERTAIN_PAGE, UNCERTAIN_TRACE = 0.7, 0.85
+# Words less alike than this (per cent of letters) are not told as what the page prints instead.
+_RESEMBLES = 60.0
 # From here on the first reading alone does not settle the matter.
 REREAD_FROM = 0.3
 # What the second reading weighs; below the other mark the two readers' dispute is taken to end for the claim.
@@ -261,8 +264,14 @@ def _spot(region: Region | None) -> str:
     return "somewhere" if region is None else spot(region)
 
 
+def _resembles(claim: Claim, quote: str) -> bool:
+    """Whether words that are printed look like those of the claim; of values what is printed in their place is told as it is."""
+    compared = claim.facts.keys() & {"values", "dates", "clock"}
+    return bool(quote) and (bool(compared) or fuzz.ratio(fold(claim.text)[0], fold(quote)[0]) >= _RESEMBLES)
+
+
 def _told_wrong(claim: Claim, comparison: Comparison, region: Region | None) -> str:
-    if comparison.absent or not comparison.quote:
+    if comparison.absent or not _resembles(claim, comparison.quote):
         closest = f"; the closest is {comparison.quote!r} {_spot(region)}" if comparison.quote else ""
         return f"The answer gives {claim.text}, and nothing like it is printed{closest}."
     note = f" {comparison.note}" if comparison.note else ""

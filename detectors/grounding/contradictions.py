@@ -12,7 +12,7 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rapidfuzz import fuzz
@@ -80,8 +80,13 @@ def contradictions(claim: Text, passages: Sequence[Text], found: Sequence[Match]
         *_values(claim, passages, tables, indexed),
         *_names(claim, passages, tables, indexed),
         *_denials(claim, passages, found, tables, indexed),
-        *_substituted(claim, passages, indexed),
     ]
+    for one in _substituted(claim, passages, indexed):
+        known = next((at for at, other in enumerate(every) if other.kind == one.kind and _meet(other.span, one.span)), None)
+        if known is None:
+            every.append(one)
+        else:
+            every[known] = replace(every[known], aligned=max(every[known].aligned, one.aligned))
     return sorted(every, key=lambda one: -one.aligned)
 
 

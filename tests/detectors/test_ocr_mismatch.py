@@ -131,6 +131,14 @@ def test_what_the_page_does_not_print_is_hallucinated_and_the_print_is_quoted(an
     assert finding.explanation.count(".") >= 1
 
 
+def test_words_unlike_any_print_are_not_told_as_printed_otherwise() -> None:
+    far = judge("Vendor: ZWICK AND DAUGHTERS", written(*ROWS))
+    assert far.verdict == "hallucinated"
+    assert "nothing like it is printed" in far.explanation
+    near = judge("Vendor: ORCHARD LANE BAKERS LTD", written(*ROWS))
+    assert "the page prints ORCHARD LANE GROCERS LTD" in near.explanation
+
+
 @pytest.mark.parametrize(
     ("answer", "reading", "reason"),
     [
