@@ -156,22 +156,27 @@ def test_review_goes_by_keyboard_alone(page: Any, served: tuple[FastAPI, str]) -
         ("verdict_T", "Review: 2 of 2 judged"),
     ]
     for button, then in steps:
-        # The question is drawn before the button whose key this is; a key pressed in between is lost.
-        page.locator(f".st-key-answer_{button} button").first.wait_for()
-        page.wait_for_timeout(300)
-        page.keyboard.press(button[-1].lower())
+        press(page, button[-1].lower(), f"answer_{button}")
         page.get_by_text(then).wait_for()
-    page.keyboard.press("Backspace")
+    press(page, "Backspace", "mark_undo")
     page.get_by_text("Review: 1 of 2 judged").wait_for()
-    page.keyboard.press("t")
+    press(page, "t", "answer_verdict_T")
     page.get_by_text("Review: 2 of 2 judged").wait_for()
-    page.keyboard.press("Enter")
+    press(page, "Enter", "send")
     page.get_by_text("Your last item: you and the detectors").wait_for()
     sent = app.state.desk.verdicts["hostile-1"]
     assert [(verdict.error, verdict.cause) for verdict in sent] == [("object", "grounding"), (None, None)]
-    page.keyboard.press("x")
+    press(page, "x", "skip")
     page.wait_for_url("**item=q-2**")
     assert app.state.desk.items["q-1"].state == "skipped"
+
+
+def press(page: Any, key: str, button: str) -> None:
+    """Press the key of a button once it can be pressed: it is drawn after the text above it, and a key pressed before that is lost."""
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    page.locator(f".st-key-{button} button:not([disabled])").first.wait_for()
+    page.wait_for_timeout(300)
+    page.keyboard.press(key)
 
 
 HOSTILE_PAGES = [
