@@ -18,7 +18,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.page_statements import NAME, NUMBER, SEED, chosen, sentences, share, statements_of
+from benchmarks.page_statements import NAME, NUMBER, SEED, chosen, sentences, statements_of
+from benchmarks.spoken_statements import share
 from detectors.contract import DetectorOptions, EvidenceFile, Finding
 from detectors.ungrounded_statement import UngroundedStatement
 
@@ -72,7 +73,8 @@ def main() -> None:
     for kind in ("as it stands", "number", "name"):
         mine = [(name, one) for other, name, one in rows if other == kind]
         verdicts = Counter(one.verdict for _, one in mine)
-        table[kind] = {"n": len(mine), **verdicts, "flagged": share([(name, one.verdict == "hallucinated") for name, one in mine])}
+        flagged = share([(name, one.verdict == "hallucinated") for name, one in mine]) if mine else None
+        table[kind] = {"n": len(mine), **verdicts, "flagged": flagged}
     print(json.dumps(table, indent=1))
 
 

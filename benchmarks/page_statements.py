@@ -26,13 +26,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.spoken_statements import share
 from detectors.claims import extract
 from detectors.contract import Case, Claim, DetectorOptions, EvidenceFile, Finding
 from detectors.grounding.passages import sentence_spans
 from detectors.quality.degrade import PICTURE_KINDS, degrade
 from detectors.ungrounded_statement import UngroundedStatement
 
-SEED, RESAMPLES = 5, 1000
+SEED = 5
 # A4 at 150 dpi.
 WIDTH, HEIGHT, MARGIN, GUTTER = 1240, 1754, 110, 50
 FACES = ("DejaVuSerif.ttf", "DejaVuSans.ttf", "")
@@ -186,16 +187,6 @@ def statements_of(pages: Sequence[EvidenceFile], statements: Sequence[str]) -> C
         claims.append(Claim(f"c{number}", one, (start, start + len(one)), "statement", given=True))
         start += len(one) + 1
     return Case("r", answer, tuple(claims), tuple(pages))
-
-
-def share(rows: Sequence[tuple[str, bool]]) -> list[float]:
-    """A share with its 95 % interval, resampled by document."""
-    names = sorted({name for name, _ in rows})
-    by_name = {name: [hit for other, hit in rows if other == name] for name in names}
-    chance = np.random.default_rng(SEED)
-    drawn = [np.mean([hit for i in chance.integers(0, len(names), len(names)) for hit in by_name[names[i]]]) for _ in range(RESAMPLES)]
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return [round(float(value), 3) for value in (np.mean([hit for _, hit in rows]), low, high)]
 
 
 Row = tuple[str, str, str, Finding | None]

@@ -195,7 +195,7 @@ def folds(names: Sequence[str]) -> np.ndarray:
 
 
 def share(rows: Sequence[tuple[str, bool]]) -> list[float]:
-    """A share with its 95 % interval, resampled by utterance."""
+    """A share with its 95 % interval, resampled by the names: utterances, or documents."""
     names = sorted({name for name, _ in rows})
     by_name = {name: [hit for other, hit in rows if other == name] for name in names}
     chance = np.random.default_rng(SEED)

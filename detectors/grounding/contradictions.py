@@ -364,8 +364,10 @@ def _value_known(claim: Text, span: Span, passage: Text, place: Span, indexed: I
         return True
     # Groups of digits may be torn apart in a source: "3 000".
     digits = [character for character in claim.text[slice(*span)] if character.isdigit()]
+    if len(digits) < _TORN:
+        return False
     torn = re.compile(r"(?<!\d)" + r"[ .,]{0,3}".join(digits) + r"(?!\d)")
-    return len(digits) >= _TORN and any(torn.search(other.text) for other in indexed.passages)
+    return any(torn.search(other.text) for other in indexed.passages)
 
 
 def _has_digit(text: str) -> bool:
