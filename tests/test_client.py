@@ -129,6 +129,13 @@ def test_a_sidecar_that_is_not_there_is_a_passing_error() -> None:
     assert not caught.value.permanent
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:4318", "localhost:4318", "http://127.0.0.1:port"])
+def test_an_address_that_cannot_be_one_is_a_lasting_error_that_shows_how_one_looks(url: str) -> None:
+    with Client(url) as client, pytest.raises(ClientError, match=r"no address of a sidecar.*http://127\.0\.0\.1:4318") as caught:
+        client.send_response(id="a", workflow="qa", answer="x")
+    assert caught.value.permanent
+
+
 def test_a_full_spool_says_when_to_come_again() -> None:
     reply = httpx.Response(429, json={"detail": "the spool is at its limit"}, headers={"retry-after": "7"})
     with answering(reply) as client, pytest.raises(ClientError, match="at its limit") as caught:

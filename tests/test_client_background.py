@@ -144,6 +144,11 @@ def test_a_file_that_is_not_there_is_told_and_costs_nothing(tmp_path: Path) -> N
         assert client.log_response(workflow="qa", answer="x", files={"page": tmp_path / "gone.png"}) is None
 
 
+def test_an_address_that_nobody_follows_is_not_taken_for_a_path() -> None:
+    with Sidecars().client(raise_errors=True) as client, pytest.raises(RecordInvalid, match="http: address"):
+        client.log_response(workflow="qa", answer="x", files={"page": "http://example.com/page.png"})
+
+
 def test_a_process_that_ends_sends_what_waits() -> None:
     script = (
         "import http.server, threading, sys\n"
@@ -167,7 +172,14 @@ def test_the_end_waits_only_so_long_for_a_sidecar_that_is_away() -> None:
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True)
     assert time.monotonic() - began < 30
-    assert "could not be sent" in done.stderr or "dropped" in done.stderr
+    assert "responses were dropped" in done.stderr
+
+
+def test_what_is_between_two_tries_when_the_client_closes_is_counted_as_dropped() -> None:
+    client = Sidecars(*[httpx.Response(503, headers={"retry-after": "60"}) for _ in range(9)]).client()
+    client.log_response(workflow="qa", answer="x")
+    assert not client.close(0.2)
+    assert client.counts["dropped"] == 1
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

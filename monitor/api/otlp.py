@@ -7,10 +7,10 @@ be read, and only 429 and 503 (with ``Retry-After``) for what may be sent again,
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTracePartialSuccess, ExportTraceServiceResponse
@@ -18,22 +18,42 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
 from monitor.api.intake import Intake
-from monitor.api.problems import OUR_FAULT, PROBLEM_TYPE, status_of
+from monitor.api.problems import CHALLENGE, OUR_FAULT, PROBLEM_TYPE, status_of
 from monitor.errors import BodyUnsupported, GroundwatchError, SlowDown
 from monitor.ingest import decompress
 from monitor.otlp.conventions import is_inference
 from monitor.otlp.reading import JSON, PROTOBUF, encoding_of, read_spans
 
-router = APIRouter(route_class=GuardedRoute, tags=["ingest"])
-
 # Google's canonical codes (google/rpc/code.proto) of the statuses given here.
-_CODES = {400: 3, 413: 11, 415: 3, 429: 8, 503: 14}
+_CODES = {400: 3, 401: 16, 403: 7, 413: 11, 415: 3, 429: 8, 503: 14}
 _RETRY_AFTER_S = 5
 _NAMED_REASONS = 5
 _BODY = {"schema": {"type": "object", "description": "An OTLP ExportTraceServiceRequest."}}
 _BINARY = {"schema": {"type": "string", "format": "binary", "description": "An OTLP ExportTraceServiceRequest."}}
 
 _REFUSALS = {PROTOBUF: _BINARY, JSON: {"schema": {"type": "object"}}, PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+class OtlpRoute(GuardedRoute):
+    """A guarded route whose refusals are all a ``google.rpc.Status``, also those before its body is read."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        """The guarded handler, and what becomes of its errors."""
+        answer = super().get_route_handler()
+
+        async def answering(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except (GroundwatchError, HTTPException) as error:
+                reply = _refusal(error, _encoding_to_answer_in(request))
+            running: Context = request.app.state.context
+            running.metrics.refused_requests.labels(str(reply.status_code)).inc()
+            return reply
+
+        return answering
+
+
+router = APIRouter(route_class=OtlpRoute, tags=["ingest"])
 
 
 @router.post(
@@ -49,20 +69,11 @@ _REFUSALS = {PROTOBUF: _BINARY, JSON: {"schema": {"type": "object"}}, PROBLEM_TY
 async def take_traces(request: Request, running: Running, who: Who) -> Response:
     """Log spans of GenAI calls (OTLP/HTTP). 200: what was not rejected is on disk."""
     intake: Intake = request.app.state.intake
-    try:
-        encoding = encoding_of(request.headers.get("content-type", ""))
-    except BodyUnsupported as error:
-        running.metrics.refused_requests.labels("415").inc()
-        return _refusal(error, PROTOBUF)
-    try:
-        async with intake.body(request) as body:
-            taken, rejected = await run_sync(
-                _take, running, who.project, body, encoding, request.headers.get("content-encoding", ""), limiter=intake.threads
-            )
-    except GroundwatchError as error:
-        reply = _refusal(error, encoding)
-        running.metrics.refused_requests.labels(str(reply.status_code)).inc()
-        return reply
+    encoding = encoding_of(request.headers.get("content-type", ""))
+    async with intake.body(request) as body:
+        taken, rejected = await run_sync(
+            _take, running, who.project, body, encoding, request.headers.get("content-encoding", ""), limiter=intake.threads
+        )
     running.metrics.otlp_spans.labels("accepted").inc(taken)
     running.metrics.otlp_spans.labels("rejected").inc(len(rejected))
     return _success(rejected, encoding)
@@ -89,15 +100,23 @@ def _success(rejected: Sequence[str], encoding: str) -> Response:
     return Response(json.dumps({"partialSuccess": partial} if rejected else {}), 200, media_type=JSON)
 
 
-def _refusal(error: GroundwatchError, encoding: str) -> Response:
+def _encoding_to_answer_in(request: Request) -> str:
+    try:
+        return encoding_of(request.headers.get("content-type", ""))
+    except BodyUnsupported:
+        return PROTOBUF
+
+
+def _refusal(error: GroundwatchError | HTTPException, encoding: str) -> Response:
     """A ``google.rpc.Status``. A full disk is 503 here: the only status of its kind that exporters send again after."""
-    status = status_of(error)
-    if status in (500, 507):
-        status = 503
+    known = error.status_code if isinstance(error, HTTPException) else status_of(error)
+    status = 503 if known in (500, 507) else known
     headers = {}
     if status in (429, 503):
         headers["Retry-After"] = str(error.retry_after_s if isinstance(error, SlowDown) else _RETRY_AFTER_S)
-    detail = OUR_FAULT if status_of(error) == 500 else str(error)
+    elif status == 401:
+        headers["WWW-Authenticate"] = CHALLENGE
+    detail = OUR_FAULT if known == 500 else error.detail if isinstance(error, HTTPException) else str(error)
     message: Message = Status(code=_CODES.get(status, 2), message=detail)
     if encoding == PROTOBUF:
         return Response(message.SerializeToString(), status, headers, PROTOBUF)

@@ -54,6 +54,7 @@ STATUS_OF: tuple[tuple[type[GroundwatchError], int], ...] = (
     (MigrationRequired, 503),
 )
 STORE_RETRY_S = 5
+CHALLENGE = 'Bearer realm="groundwatch"'
 # What is our fault is told to the log, not to a client.
 OUR_FAULT = "groundwatch failed on this request; its log says why"
 
@@ -86,7 +87,7 @@ def problem_of(error: GroundwatchError) -> Response:
     elif isinstance(error, (StoreUnavailable, MetadataUnavailable)):
         headers["Retry-After"] = str(STORE_RETRY_S)
     elif status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="groundwatch"'
+        headers["WWW-Authenticate"] = CHALLENGE
     elif status == 415:
         headers["Accept-Encoding"] = "gzip"
     return problem(status, str(error), field=_field_of(error), remedy=getattr(error, "remedy", None), headers=headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import mimetypes
+import re
 import uuid
 import wave
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from monitor.records import ResponseRecord, parse_response
 # Files up to this size are read at once: callers like to delete their temporary files.
 READ_AT_ONCE = 8 * 1024 * 1024
 _FULL_SCALE = 32767
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,9 @@ def _source(name: str, value: Any) -> tuple[Path | bytes, str | None]:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value), None
     if isinstance(value, str | Path):
+        if isinstance(value, str) and (scheme := _SCHEME.match(value)):
+            remedy = "Give an https:, s3: or gs: URL, or the file itself"
+            raise RecordInvalid("files", f"{name!r} is a {scheme[1]}: address, which is not followed", remedy)
         path = Path(value)
         content = path.read_bytes() if path.stat().st_size <= READ_AT_ONCE else path
         return content, mimetypes.guess_type(path.name)[0]

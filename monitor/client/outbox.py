@@ -27,6 +27,7 @@ BATCH_BYTES = 4 * 1024 * 1024
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
 _UPLOADS_KNOWN = 4096
 _TELL_EVERY_S = 60.0
+_LAST_MOMENT_S = 0.5
 
 T = TypeVar("T")
 log = logging.getLogger("groundwatch")
@@ -106,8 +107,14 @@ class Outbox:
             left = len(self._waiting)
             self._waiting.clear()
             self._changed.notify_all()
+            if not done:
+                # What was between two tries is given up, counted and told by the thread, which needs a moment for it.
+                self._changed.wait_for(lambda: not self._at_work, _LAST_MOMENT_S)
+            unsure = self._at_work
         if left:
             self._tell("close", f"{left} responses could not be sent before the end and were dropped")
+        if unsure:
+            self._tell("unsure", f"{unsure} responses were on their way when the client closed")
         return done
 
     # --- the thread -----------------------------------------------------------------------------------------------

@@ -141,13 +141,16 @@ class Connection:
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         import httpx
 
-        if self._opened is None:
-            # Proxy variables are for the outside world, not for a sidecar.
-            self._opened = httpx.Client(
-                base_url=self.url, headers=self._headers, timeout=self._timeout_s, trust_env=False, transport=self._transport
-            )
         try:
+            if self._opened is None:
+                # Proxy variables are for the outside world, not for a sidecar.
+                self._opened = httpx.Client(
+                    base_url=self.url, headers=self._headers, timeout=self._timeout_s, trust_env=False, transport=self._transport
+                )
             return self._opened.request(method, path, **options)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            detail = f"{self.url!r} is no address of a sidecar ({error}). Give Client a url such as {DEFAULT_URL}"
+            raise ClientError(None, detail, permanent=True) from error
         except httpx.TransportError as error:
             detail = f"cannot reach groundwatch at {self.url}: {error or type(error).__name__}. Is `groundwatch serve` running?"
             raise ClientError(None, detail, permanent=False) from error

@@ -89,6 +89,8 @@ def stage_name(span: Span) -> str:
     for key in (KIND, OPERATION):
         if (named := _STAGES.get(str(span.attributes.get(key)))) is not None:
             return named
+    if _is_openllmetry(span):
+        return "infer"
     tool = text_of(span.attributes, "gen_ai.tool.name", "tool.name")
     return f"tool {tool}" if tool else span.name
 

@@ -76,5 +76,16 @@ def test_what_may_be_sent_again_says_when(api: Api, failure: Exception, status: 
     assert Status.FromString(reply.content).message
 
 
-def test_spans_need_the_role_ingest(guarded: Api) -> None:
-    assert post(guarded, protobuf([chat(1)])).status_code == 401
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_whose_size_alone_is_too_much_is_a_status_too(api: Api, chunked: bool) -> None:
+    body = b" " * 60_000
+    reply = api.http.post("/v1/traces", content=iter([body]) if chunked else body, headers={"Content-Type": JSON})
+    assert (reply.status_code, reply.headers["content-type"]) == (413, JSON)
+    assert "larger than" in reply.json()["message"]
+
+
+def test_spans_need_the_role_ingest_and_the_refusal_is_a_status(guarded: Api) -> None:
+    reply = post(guarded, protobuf([chat(1)]))
+    assert (reply.status_code, reply.headers["content-type"]) == (401, PROTOBUF)
+    assert reply.headers["www-authenticate"].startswith("Bearer")
+    assert "Authorization" in Status.FromString(reply.content).message

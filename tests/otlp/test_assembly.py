@@ -77,6 +77,12 @@ def test_stages_give_every_moment_to_the_innermost_span_so_that_they_add_up() ->
     assert stages == {"request": (3000.0, "ok"), "encode": (1000.0, "error"), "retrieve": (2000.0, "ok"), "infer": (4000.0, "ok")}
 
 
+def test_a_model_call_of_an_older_instrumentation_is_the_stage_infer_whatever_its_name() -> None:
+    older = {"llm.request.type": "chat", "gen_ai.completion.0.role": "assistant", "gen_ai.completion.0.content": "A dog."}
+    record = the_record(span(1, name="openai.chat", attributes=older))
+    assert [stage.name for stage in record.stages] == ["infer"]
+
+
 def test_parallel_spans_do_not_count_twice() -> None:
     record = the_record(
         span(1, name="request", end_s=4.0),
