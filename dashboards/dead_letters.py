@@ -10,7 +10,7 @@ from dashboards import api, frame, markup, wording
 from dashboards.bodies import DeadLetterView
 from dashboards.wording import UNKNOWN
 
-STATES = {"Waiting": "waiting", "Replayed": "replayed", "Discarded": "discarded", "All": None}
+STATES = {"Waiting": "waiting", "Replaying": "replaying", "Replayed": "replayed", "Discarded": "discarded", "All": None}
 WIDTHS = [1.8, 1.1, 2.6, 2.0, 5.0, 1.3, 1.6]
 _STACK = "gw_letters_before"
 

@@ -21,8 +21,12 @@ _span = msgspec.json.Decoder(Span)
 class Detection(Protocol):
     """Looks at a response once more; :class:`monitor.detect.driver.Driver` does."""
 
+    def check_runs(self, detector: str) -> None:
+        """Raises Conflict where that detector does not run here."""
+        ...
+
     def again(self, project: str, record: ResponseRecord, detector: str) -> None:
-        """Have a stored response judged by a detector again; the outcome replaces the earlier one."""
+        """Have a stored response judged by a detector again; the outcome replaces the earlier one and ends the replay."""
         ...
 
 
@@ -38,7 +42,7 @@ class Replay:
         """Replay one letter, with ``payload`` instead of its own where that is given.
 
         ``store`` and ``ingest`` letters hold a record or a span and go through the spool; what fails again comes back as
-        a new letter. ``detect`` letters are judged once more.
+        a new letter. ``detect`` letters are judged once more and are ``replaying`` until then, across restarts.
 
         Raises:
             NotFound: this project has no such letter.
@@ -55,9 +59,13 @@ class Replay:
         if letter.stage == "detect" and letter.detector is not None:
             if payload is not None:
                 raise RecordInvalid("payload", "cannot change a response that is stored", "Replay it as it is")
-            self._detection.again(project, parse_response(raw), letter.detector)
-        else:
-            self._take(project, letter, raw)
+            self._detection.check_runs(letter.detector)
+            record = parse_response(raw)
+            # Closed first: what is asked for again lives in memory only, and the letter is what a restart finds.
+            closed = self._letters.close(project, letter_id, "replaying", actor)
+            self._detection.again(project, record, letter.detector)
+            return closed
+        self._take(project, letter, raw)
         # Closed last: a kill before this line leaves the letter, and the same record twice is one record in the store.
         return self._letters.close(project, letter_id, "replayed", actor)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from monitor.api.models import Body
+from monitor.metadata.letters import LetterState
 from monitor.records import Cause, ErrorKind, Risk
 
 # PostgreSQL takes no NUL in text.
@@ -220,7 +221,7 @@ class DeadLetterView(Body):
     response_id: str
     detector: str | None
     reason: str
-    state: Literal["waiting", "replayed", "discarded"]
+    state: LetterState
     created_at: datetime
 
 

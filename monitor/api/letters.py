@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query
@@ -19,19 +19,17 @@ from monitor.api.desk_models import (
     ReplayReport,
 )
 from monitor.errors import Conflict, RecordInvalid
-from monitor.metadata.letters import DeadLetters, LetterRecord
+from monitor.metadata.letters import DeadLetters, LetterRecord, LetterState
 from monitor.replay import Replay
 
 router = APIRouter(route_class=GuardedRoute, tags=["operations"])
-
-State = Literal["waiting", "replayed", "discarded"]
 
 
 @router.get("/v1/dead-letters")
 def list_dead_letters(
     running: Running,
     who: Who,
-    state: Annotated[State | None, Query()] = None,
+    state: Annotated[LetterState | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> DeadLetterPage:

@@ -27,15 +27,15 @@ from monitor.detect.local import LocalEngine
 from monitor.detect.neighbours import Neighbourhood
 from monitor.detect.planning import OpenItem, Planner
 from monitor.detect.policy import DetectionPolicy
-from monitor.detect.progress import OpenWork
+from monitor.detect.progress import OpenWork, Pair
 from monitor.detect.wire import CATALOGUE_MODULE, Judgement, config_of
-from monitor.errors import Conflict, StoreRefused, StoreUnavailable
+from monitor.errors import Conflict, RecordInvalid, StoreRefused, StoreUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.findings import OutcomeRecord, OutcomeState
 from monitor.metadata.cursors import DetectionCursors
 from monitor.metadata.database import Database
 from monitor.metadata.letters import DeadLetters
-from monitor.records import ResponseRecord, encode_response
+from monitor.records import ResponseRecord, encode_response, parse_response
 from monitor.settings import Settings
 from monitor.store.rows import SpooledResponse
 from monitor.tracing import span
@@ -90,7 +90,8 @@ class Driver:
         self._reader = reader
         self._writer = writer
         self._clock = clock
-        self._on_dead_letter = on_dead_letter or DeadLetters(database, clock).add
+        self._letters = DeadLetters(database, clock)
+        self._on_dead_letter = on_dead_letter or self._letters.add
         self._cursors = DetectionCursors(database, clock)
         self._neighbours = Neighbourhood(settings.neighbour_key)
         self._policy = DetectionPolicy(settings.detect_share, settings.detect_max_wait_s, clock)
@@ -104,6 +105,7 @@ class Driver:
         self._unwritten: list[OutcomeRecord] = []
         self._batches: deque[list[OutcomeRecord]] = deque()
         self._asked_again: deque[tuple[WorkItem, str]] = deque()
+        self._replaying: set[Pair] = set()
         self._written_at = self._polled_at = 0.0
         self._outcomes: Counter[tuple[str, OutcomeState]] = Counter()
         self._cache_hits: Counter[str] = Counter()
@@ -138,14 +140,19 @@ class Driver:
             self._thread.join(timeout_s + 10.0)
             self._thread = None
 
+    def check_runs(self, detector: str) -> None:
+        """Raises Conflict where detection is off, or that detector does not run here."""
+        if not self.enabled or detector not in self._failures:
+            raise Conflict("detector", detector, "not running here", "name it in GROUNDWATCH_DETECTORS and start workers")
+
     def again(self, project: str, record: ResponseRecord, detector: str) -> None:
-        """Have a stored response judged by a detector again; the outcome replaces the earlier one.
+        """Have a stored response judged by a detector again; the outcome replaces the earlier one, and the letter that
+        is ``replaying`` for it is then ``replayed``. A restart asks for those letters again.
 
         Raises:
             Conflict: detection is off, or that detector does not run here.
         """
-        if not self.enabled or detector not in self._failures:
-            raise Conflict("detector", detector, "not running here", "name it in GROUNDWATCH_DETECTORS and start workers")
+        self.check_runs(detector)
         self._asked_again.append((WorkItem(project=project, record=visible(record)), detector))
 
     def resume(self) -> bool:
@@ -227,10 +234,23 @@ class Driver:
         self._work = OpenWork(self._cursors.all())
         self._unwritten, self._batches = [], deque()
         self._planner.forget()
+        self._find_replays()
         self._engine.start()
         # Loading now makes the first response as quick as the others, and tells the status page what can run.
         for detector in self._settings.detectors:
             self._engine.submit(detector, [])
+
+    def _find_replays(self) -> None:
+        self._replaying.clear()
+        asked = {(item.project, item.record.id, detector) for item, detector in list(self._asked_again)}
+        for letter in self._letters.replaying():
+            detector = letter.detector or ""
+            if (letter.project, letter.response_id, detector) in asked:
+                continue
+            try:
+                self.again(letter.project, parse_response(letter.payload or ""), detector)
+            except (Conflict, RecordInvalid):
+                self._letters.end_replay(letter.project, letter.response_id, detector, "waiting")
 
     def _end(self) -> None:
         self._take(self._engine.stop(drain=self._drain, timeout_s=self._stop_within_s))
@@ -247,6 +267,7 @@ class Driver:
         self._fill()
         while self._asked_again:
             item, detector = self._asked_again.popleft()
+            self._replaying.add((item.project, item.record.id, detector))
             self._engine.submit(detector, [item])
         idle = self._engine.unfinished == 0
         self._take(self._engine.collect(0.0 if idle and self._unwritten else _COLLECT_S))
@@ -341,7 +362,7 @@ class Driver:
             for outcome in outcomes:
                 self._outcomes[outcome.detector, outcome.state] += 1
                 self._measure(outcome)
-                self._work.end((outcome.project, outcome.response_id, outcome.detector))
+                self._ended((outcome.project, outcome.response_id, outcome.detector))
 
     def _smaller(self, outcomes: Sequence[OutcomeRecord], error: StoreRefused) -> list[list[OutcomeRecord]]:
         """What to write instead of a refused batch: each outcome alone, then only that it failed, then a letter alone."""
@@ -355,8 +376,14 @@ class Driver:
             self._bury(bare)
             return [[bare]]
         _log.error("the failure of %s on %s could not be stored: %s", outcome.detector, outcome.response_id, error)
-        self._work.end((outcome.project, outcome.response_id, outcome.detector))
+        self._ended((outcome.project, outcome.response_id, outcome.detector))
         return []
+
+    def _ended(self, pair: Pair) -> None:
+        self._work.end(pair)
+        if pair in self._replaying:
+            self._letters.end_replay(*pair)
+            self._replaying.discard(pair)
 
     def _measure(self, outcome: OutcomeRecord) -> None:
         response = self._work.response(outcome.project, outcome.response_id)

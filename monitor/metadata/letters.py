@@ -19,7 +19,7 @@ from monitor.metadata.paging import decode_cursor, encode_cursor
 from monitor.metadata.tables import DeadLetter
 
 Stage = Literal["ingest", "store", "detect"]
-LetterState = Literal["waiting", "replayed", "discarded"]
+LetterState = Literal["waiting", "replaying", "replayed", "discarded"]
 
 
 class LetterRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,17 +120,41 @@ class DeadLetters:
         with self._database.session() as session:
             return {row[0]: row[1] for row in session.execute(query)}
 
-    def close(self, project: str, letter_id: str, state: Literal["replayed", "discarded"], actor: str) -> LetterRecord:
-        """Say what became of a waiting letter. Raises NotFound, or Conflict when it no longer waits."""
+    def close(self, project: str, letter_id: str, state: Literal["replaying", "replayed", "discarded"], actor: str) -> LetterRecord:
+        """Say what became of a waiting letter; one that is being replayed may still be discarded.
+
+        Raises:
+            NotFound: this project has no such letter.
+            Conflict: it does not wait any more.
+        """
+        before = ("waiting", "replaying") if state == "discarded" else ("waiting",)
+        action = "discarded" if state == "discarded" else "replayed"
         with self._database.session() as session:
-            mine = (DeadLetter.id == letter_id, DeadLetter.project_id == project)
-            closed = changed_rows(session, update(DeadLetter).where(*mine, DeadLetter.state == "waiting").values(state=state))
+            mine = (DeadLetter.id == letter_id, DeadLetter.project_id == project, DeadLetter.state.in_(before))
+            closed = changed_rows(session, update(DeadLetter).where(*mine).values(state=state))
             if closed:
-                add_entry(session, project, self._clock.now(), actor, f"dead_letter.{state}", f"dead_letter:{letter_id}", {})
+                add_entry(session, project, self._clock.now(), actor, f"dead_letter.{action}", f"dead_letter:{letter_id}", {})
         record = self.get(project, letter_id)
         if not closed:
             raise Conflict("dead letter", letter_id, record.state, "only a waiting one can be closed")
         return record
+
+    def replaying(self) -> Sequence[LetterRecord]:
+        """The letters of all projects whose replay has not ended, oldest first."""
+        query = select(DeadLetter).where(DeadLetter.state == "replaying").order_by(DeadLetter.created_at, DeadLetter.id)
+        with self._database.session() as session:
+            return [self._record(row) for row in session.scalars(query)]
+
+    def end_replay(self, project: str, response_id: str, detector: str, state: Literal["replayed", "waiting"] = "replayed") -> None:
+        """A detector has looked at a response again, or (``waiting``) cannot; nothing where no letter asked for it."""
+        asked = (
+            DeadLetter.project_id == project,
+            DeadLetter.response_id == response_id,
+            DeadLetter.detector == detector,
+            DeadLetter.state == "replaying",
+        )
+        with self._database.session() as session:
+            session.execute(update(DeadLetter).where(*asked).values(state=state))
 
     def _record(self, row: DeadLetter) -> LetterRecord:
         reason, payload = row.reason, row.payload

@@ -227,7 +227,7 @@ class JobRun(Table):
 
 
 class DeadLetter(Table):
-    """Something that could not be processed. ``stage``: ingest, store, detect. ``state``: waiting, replayed, discarded."""
+    """Something that could not be processed. ``stage``: ingest, store, detect. ``state``: waiting, replaying, replayed, discarded."""
 
     __tablename__ = "dead_letters"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -209,6 +209,10 @@ class IdleDriver:
         self.asked: list[tuple[str, str, str]] = []
         self.store_problem: str | None = None
 
+    def check_runs(self, detector: str) -> None:
+        if detector not in ("ocr_mismatch", "keyword"):
+            raise Conflict("detector", detector, "not running here", "name it in GROUNDWATCH_DETECTORS and start workers")
+
     def again(self, project: str, record: ResponseRecord, detector: str) -> None:
         self.asked.append((project, record.id, detector))
 

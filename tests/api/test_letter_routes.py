@@ -77,6 +77,14 @@ def test_a_detector_looks_again_but_the_response_stays_as_it_is(api: Api) -> Non
     assert replay(api, one, payload="{}")[0] == 400
     assert replay(api, one)[0] == 200
     assert api.driver.asked == [("default", "r-9", "ocr_mismatch")]
+    assert state(api, one) == "replaying"
+    assert replay(api, one)[0] == 409
+
+
+def test_a_detector_that_does_not_run_leaves_the_letter_waiting(api: Api) -> None:
+    one = letter(api, "detect", detector="retired")
+    assert replay(api, one)[0] == 409
+    assert (api.driver.asked, state(api, one)) == ([], "waiting")
 
 
 def test_a_full_disk_leaves_the_letter_waiting(api: Api) -> None:

@@ -22,7 +22,9 @@ from monitor.errors import Conflict, SettingsInvalid
 from monitor.evidence import EvidenceStore
 from monitor.metadata.cursors import DetectionCursors
 from monitor.metadata.database import Database
+from monitor.metadata.letters import DeadLetters
 from monitor.metadata.tables import Table
+from monitor.records import encode_response
 from monitor.settings import Settings
 from tests.detect.conftest import FAKES, NOON, record
 from tests.detect.memory_store import MemoryStore
@@ -402,6 +404,38 @@ def test_a_response_asked_for_again_is_judged_once_more_and_its_failure_is_a_new
     engine.poison = set()
     driver.again("default", record("r-1", "words"), "keyword")
     until(lambda: [outcome.state for outcome in store.outcomes] == ["failed", "judged"])
+
+
+def asked_to_replay(metadata: Database, clock: MovableClock, detector: str = "keyword", payload: str | None = None) -> DeadLetters:
+    held = DeadLetters(metadata, clock)
+    held.add("default", "detect", "r-1", detector, "it broke", payload or encode_response(record("r-1", "words")).decode())
+    held.close("default", held.list("default")[0][0].id, "replaying", "ann")
+    return held
+
+
+def test_a_replay_that_a_stop_cut_off_is_made_up_for_at_the_next_start(
+    make_driver: MakeDriver, store: MemoryStore, metadata: Database, clock: MovableClock
+) -> None:
+    held = asked_to_replay(metadata, clock)
+    engine = InstantEngine()
+    engine.hold = {"r-1"}
+    driver = make_driver(engine)
+    driver.start()
+    until(lambda: engine.batches == [("keyword", ["r-1"])])
+    driver.stop(drain=False)
+    assert (store.outcomes, held.list("default")[0][0].state) == ([], "replaying")
+    make_driver().start()
+    until(lambda: held.list("default")[0][0].state == "replayed")
+    assert store.states() == {("r-1", "keyword"): "judged"}
+
+
+@pytest.mark.parametrize(("detector", "payload"), [("unknown", None), ("keyword", "no record")])
+def test_a_replay_that_cannot_be_made_up_for_waits_again(
+    make_driver: MakeDriver, metadata: Database, clock: MovableClock, detector: str, payload: str | None
+) -> None:
+    held = asked_to_replay(metadata, clock, detector, payload)
+    make_driver().start()
+    until(lambda: held.list("default")[0][0].state == "waiting")
 
 
 def test_a_detector_that_does_not_run_here_cannot_look_again(make_driver: MakeDriver) -> None:

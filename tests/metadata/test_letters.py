@@ -51,6 +51,22 @@ def test_a_closed_letter_cannot_be_closed_again(database: Database, clock: Movab
     assert letters.waiting("p") == 0
 
 
+def test_a_replay_that_has_not_ended_is_found_and_may_be_given_up(database: Database, clock: MovableClock) -> None:
+    letters = DeadLetters(database, clock)
+    for number in range(3):
+        letters.add("p", "detect", f"r{number}", "keyword", "it broke", "{}")
+        clock.move(timedelta(seconds=1))
+    for letter in letters.list("p")[0]:
+        letters.close("p", letter.id, "replaying", "ann")
+    assert [letter.response_id for letter in letters.replaying()] == ["r0", "r1", "r2"]
+    letters.end_replay("p", "r0", "keyword")
+    letters.end_replay("p", "r1", "keyword", "waiting")
+    letters.close("p", letters.replaying()[0].id, "discarded", "ann")
+    assert {letter.response_id: letter.state for letter in letters.list("p")[0]} == {"r0": "replayed", "r1": "waiting", "r2": "discarded"}
+    letters.end_replay("p", "r2", "keyword")
+    assert letters.list("p")[0][0].state == "discarded"
+
+
 @pytest.mark.parametrize("cursor", ["x", "////", "bm90LWEtdGltZXx4", "MjAyNi0wMS0wMVQwMDowMDowMHx4"])
 def test_a_cursor_of_another_list_is_refused(database: Database, clock: MovableClock, cursor: str) -> None:
     with pytest.raises(RecordInvalid) as refused:
