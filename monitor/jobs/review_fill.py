@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from monitor.jobs.job import JobFacts, Watch
 from monitor.metadata.database import Database
 from monitor.metadata.review import ReviewItems
 from monitor.review.sampling import SamplingPolicy, item_of
 from monitor.settings import Settings
-from monitor.store.rows import ReviewCandidate
 
-# Responses come late (a backlog, a client that was offline), so each run looks back beyond the last one. What it saw
-# before it knows by heart; a longer look back is made once an hour.
+# Responses come late (a backlog, a client that was offline), so each run looks back beyond the last one, and once an hour
+# far back.
 LOOK_BACK = timedelta(hours=1)
 DEEP_LOOK_BACK = timedelta(hours=24)
 FIRST_LOOK_BACK = timedelta(days=7)
 DEEP_EVERY = timedelta(hours=1)
 # A detector that has not ended by then will not be waited for.
 PATIENCE = timedelta(hours=1)
+# How long an outcome may take into the store; one that takes longer is drawn for when patience ends.
+ON_THE_WAY = timedelta(minutes=2)
 SLAB = timedelta(hours=1)
 BATCH = 1000
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ReviewFillJob:
@@ -35,45 +37,40 @@ class ReviewFillJob:
         self._items = ReviewItems(database)
         self._policy = SamplingPolicy(floor=settings.review_floor)
         self._detectors = frozenset(settings.detectors)
-        self._drawn: dict[str, dict[str, datetime]] = {}
         self._deep: dict[str, datetime] = {}
         self._until: dict[str, datetime] = {}
 
     def look(self, project: str, facts: JobFacts) -> None:
-        """Draw among the responses that were not drawn for yet."""
+        """Draw among the responses that all detectors have ended on since the last look, or that were waited for long enough.
+
+        Drawing before all have ended would use a chance that later findings change.
+        """
         now = self._watch.clock.now()
-        drawn = self._drawn.setdefault(project, {})
+        begin, ended_since = self._since(project, now)
         queued = 0
-        for since, until in slabs(self._since(project, now), now):
-            candidates = [c for c in self._watch.reader.review_candidates(project, since, until) if c.id not in drawn]
+        for since, until in slabs(begin, now):
+            candidates = self._watch.reader.review_candidates(
+                project, since, until, detectors=self._detectors, ended_since=ended_since, old=now - PATIENCE
+            )
+            facts.examined += len(candidates)
             for first in range(0, len(candidates), BATCH):
-                ready = self._ready(project, candidates[first : first + BATCH], now)
-                facts.examined += len(ready)
-                items = [item for item in (item_of(self._policy, project, candidate) for candidate in ready) if item is not None]
+                drawn = (item_of(self._policy, project, candidate) for candidate in candidates[first : first + BATCH])
+                items = [item for item in drawn if item is not None]
                 known = self._items.known(project, [item.response_id for item in items])
                 queued += self._items.add(project, [item for item in items if item.response_id not in known], now)
-                drawn.update((candidate.id, candidate.time) for candidate in ready)
         facts.notes["queued"] = facts.notes.get("queued", 0) + queued
-        # Only what the short look back meets again is worth remembering.
-        self._drawn[project] = {key: time for key, time in drawn.items() if time >= now - LOOK_BACK - SLAB}
         self._until[project] = now
 
-    def _since(self, project: str, now: datetime) -> datetime:
+    def _since(self, project: str, now: datetime) -> tuple[datetime, datetime]:
+        """From which response on to look, and from which outcome on."""
         last = self._until.get(project)
         if last is None:
             self._deep[project] = now
-            return now - FIRST_LOOK_BACK
+            return now - FIRST_LOOK_BACK, _EVER
         if now - self._deep[project] >= DEEP_EVERY:
             self._deep[project] = now
-            return min(last - LOOK_BACK, now - DEEP_LOOK_BACK)
-        return last - LOOK_BACK
-
-    def _ready(self, project: str, candidates: Sequence[ReviewCandidate], now: datetime) -> list[ReviewCandidate]:
-        """Those all detectors are done with. Drawing earlier would use a chance that later findings change."""
-        young = [candidate.id for candidate in candidates if now - candidate.time <= PATIENCE]
-        states = self._watch.reader.outcome_states(project, young) if young else {}
-        done = {identifier for identifier in young if self._detectors <= states.get(identifier, {}).keys()}
-        return [candidate for candidate in candidates if candidate.id in done or now - candidate.time > PATIENCE]
+            return min(last - LOOK_BACK, now - DEEP_LOOK_BACK), _EVER
+        return last - LOOK_BACK, last - ON_THE_WAY
 
 
 def slabs(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:

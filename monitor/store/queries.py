@@ -280,10 +280,15 @@ ORDER BY workflow, family""",
 
 REVIEW_CANDIDATES = query(
     "review_candidates",
-    "What the review sampling policy weighs: responses that at least one detector has ended on.",
+    "What the review sampling policy weighs: responses that all these detectors ended on since a time, or that at least one ended on "
+    "and that are too old to wait for the rest.",
     """SELECT id, time, workflow, risk, $max_score AS max_score, $flagged AS is_flagged, $checked AS is_checked
 $responses
   AND notEmpty(outcomes)
+  AND (
+    time <= {old:DateTime64(3, 'UTC')}
+    OR arrayMax(mapValues(outcomes).finished_ms) >= {ended_ms:UInt64} AND hasAll(mapKeys(outcomes), {detectors:Array(String)})
+  )
 ORDER BY time, id""",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -235,8 +235,19 @@ class Reader:
             for workflow, family, responses, missing, samples in self._store.rows(queries.MISSING_MODALITIES, window(project, since, until))
         ]
 
-    def review_candidates(self, project: str, since: datetime, until: datetime) -> list[ReviewCandidate]:
-        """Responses with at least one outcome, oldest first."""
+    def review_candidates(
+        self, project: str, since: datetime, until: datetime, *, detectors: Collection[str], ended_since: datetime, old: datetime
+    ) -> list[ReviewCandidate]:
+        """Responses that all ``detectors`` have ended on, the last one after ``ended_since``; oldest first.
+
+        Those produced until ``old`` need no more than one outcome, however long ago it ended.
+        """
+        asked = {
+            **window(project, since, until),
+            "detectors": sorted(detectors),
+            "ended_ms": max(0, round(ended_since.timestamp() * 1000)),
+            "old": stamp(old),
+        }
         return [
             ReviewCandidate(
                 id=identifier,
@@ -247,9 +258,7 @@ class Reader:
                 flagged=bool(flagged),
                 checked=bool(checked),
             )
-            for identifier, time, workflow, risk, score, flagged, checked in self._store.rows(
-                queries.REVIEW_CANDIDATES, window(project, since, until)
-            )
+            for identifier, time, workflow, risk, score, flagged, checked in self._store.rows(queries.REVIEW_CANDIDATES, asked)
         ]
 
     def projects(self, since: datetime) -> list[str]:

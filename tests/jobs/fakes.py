@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import TypeVar
 
@@ -23,6 +23,8 @@ class ListReader:
         self.carried: list[tuple[datetime, str, frozenset[str]]] = []
         self.candidates: list[ReviewCandidate] = []
         self.states: dict[str, dict[str, OutcomeState]] = {}
+        # When the last outcome ended, where that was not at once.
+        self.ended: dict[str, datetime] = {}
         self.names = ["default"]
         self.down = False
 
@@ -49,11 +51,14 @@ class ListReader:
                     found.append(row)
         return self._read(found)
 
-    def review_candidates(self, project: str, since: datetime, until: datetime) -> list[ReviewCandidate]:
-        return self._read([one for one in self.candidates if since <= one.time < until and self.states.get(one.id)])
+    def review_candidates(
+        self, project: str, since: datetime, until: datetime, *, detectors: Collection[str], ended_since: datetime, old: datetime
+    ) -> list[ReviewCandidate]:
+        def ready(one: ReviewCandidate) -> bool:
+            all_ended = set(detectors) <= self.states[one.id].keys() and self.ended.get(one.id, one.time) >= ended_since
+            return one.time <= old or all_ended
 
-    def outcome_states(self, project: str, response_ids: Sequence[str]) -> dict[str, dict[str, OutcomeState]]:
-        return self._read({one: self.states[one] for one in response_ids if one in self.states})
+        return self._read([one for one in self.candidates if since <= one.time < until and self.states.get(one.id) and ready(one)])
 
     def _read(self, found: T) -> T:
         if self.down:

@@ -55,6 +55,7 @@ def test_a_response_is_drawn_when_all_detectors_are_done_or_patience_ends(
     run("review_fill")
     assert queued(database, clock) == {"done"}
     lists.states["slow"] = dict.fromkeys(settings.detectors, "judged")
+    lists.ended["slow"] = clock.now()
     run("review_fill")
     assert queued(database, clock) == {"done", "slow"}
     clock.move(timedelta(minutes=56))
@@ -73,6 +74,20 @@ def test_a_response_that_comes_late_is_found_by_the_hourly_look_back(
     clock.move(timedelta(hours=1))
     run("review_fill")
     assert queued(database, clock) == {"late"}
+
+
+def test_a_look_reads_only_what_ended_since_the_one_before(
+    settings: Settings, database: Database, lists: ListReader, clock: MovableClock, run: Run
+) -> None:
+    for number in range(20):
+        add(lists, settings, f"r{number}", clock.now() - timedelta(minutes=1))
+    run("review_fill")
+    clock.move(timedelta(minutes=5))
+    assert run("review_fill").facts["examined"] == 20, "an outcome may still have been on its way when the job ran"
+    clock.move(timedelta(minutes=5))
+    add(lists, settings, "new", clock.now() - timedelta(seconds=1))
+    facts = run("review_fill").facts
+    assert (facts["examined"], facts["queued"]) == (1, 1)
 
 
 def test_after_a_pause_nothing_between_is_left_out(

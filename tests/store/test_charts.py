@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from monitor.findings import OutcomeState
 from monitor.records import Evidence, Release, Stage, Usage
 from monitor.store.reading import Reader
-from monitor.store.rows import DetectorCount
+from monitor.store.rows import DetectorCount, ReviewCandidate
 from monitor.store.writer import Writer
 from tests.store.samples import DAY, NOON, full, outcome, spooled, window
 
@@ -190,13 +190,22 @@ def test_a_missing_modality_is_one_that_most_of_the_workflow_has(reader: Reader,
     assert found.sample_ids == ["w6", "w5", "w4", "w3", "w2"]
 
 
-def test_review_candidates_are_responses_that_a_detector_has_ended_on(reader: Reader, writer: Writer) -> None:
-    given = [full(f"r{n}", n, time=NOON + n * HOUR, risk="authoritative") for n in range(3)]
+def test_review_candidates_are_responses_that_all_detectors_have_ended_on(reader: Reader, writer: Writer) -> None:
+    given = [full(f"r{n}", n, time=NOON + n * HOUR, risk="authoritative") for n in range(4)]
     writer.insert_responses(given, "t1")
-    writer.insert_outcomes([outcome(given[0], "a", "judged", 0.6), outcome(given[1], "a", "abstained")], "o1")
-    found = reader.review_candidates("default", NOON - DAY, NOON + DAY)
+    ended = [outcome(given[0], "a", "judged", 0.6), outcome(given[1], "a", "abstained"), outcome(given[2], "a", "judged", 0.1)]
+    writer.insert_outcomes([*ended, outcome(given[0], "b", "judged", 0.2), outcome(given[1], "b", "failed")], "o1")
+
+    def candidates(ended_since: datetime, old: datetime) -> list[ReviewCandidate]:
+        return reader.review_candidates("default", NOON - DAY, NOON + DAY, detectors=["b", "a"], ended_since=ended_since, old=old)
+
+    found = candidates(NOON - DAY, NOON - DAY)
     assert [(c.id, c.max_score, c.flagged, c.checked, c.risk) for c in found] == [
         ("r0", 0.6, True, True, "authoritative"),
         ("r1", None, False, False, "authoritative"),
     ]
     assert found[0].time == NOON
+    ends = sorted(one.finished_at for one in ended)
+    assert [c.id for c in candidates(ends[-1] + HOUR, NOON - DAY)] == []
+    # One outcome is enough for those that are too old to wait, and none is never enough.
+    assert [c.id for c in candidates(ends[-1] + HOUR, NOON + DAY)] == ["r0", "r1", "r2"]

@@ -135,6 +135,17 @@ def test_a_later_outcome_replaces_the_earlier_one_and_all_its_findings_whichever
     assert reader.summary(window()).flagged == 0
 
 
+def test_of_two_outcomes_of_a_detector_in_one_batch_the_later_one_is_read_before_any_merge(reader: Reader, writer: Writer) -> None:
+    response = full("r")
+    writer.insert_responses([response], "t1")
+    later = outcome(response, "ocr_mismatch", "judged", 0.1, after_s=60)
+    writer.insert_outcomes([later, outcome(response, "ocr_mismatch", "judged", 0.9)], "o1")
+    found = reader.response("default", "r")
+    assert found is not None
+    assert (found.outcomes, found.listed.max_score) == ([later], 0.1)
+    assert (reader.summary(window()).responses, reader.summary(window()).flagged) == (1, 0)
+
+
 def test_a_response_sent_twice_is_one_response_even_under_two_tokens_and_before_any_merge(reader: Reader, writer: Writer) -> None:
     given = full("r", stages=(Stage(name="infer", duration_ms=10),))
     for token in ("t1", "t2", "t2", "t3"):
