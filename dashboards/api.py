@@ -87,7 +87,7 @@ def _failure(reply: httpx.Response) -> ApiFailed:
     if reply.status_code in (401, 403) and sign_in_needed():
         problem = reply.json() if reply.headers.get("content-type", "").startswith("application/") else {}
         title = "You are signed out" if reply.status_code == 401 else "You may not do this"
-        return ApiFailed(title, str(problem.get("detail", "")), problem.get("remedy"), reply.status_code)
+        return ApiFailed(title, str(problem.get("detail", "")), _remedy_in(problem), reply.status_code)
     if reply.status_code in (401, 403):
         detail = "Set GROUNDWATCH_API_KEY to a key whose role allows this, and start the dashboard again"
         return ApiFailed("The sidecar refused the key", detail, status=reply.status_code)
@@ -100,7 +100,13 @@ def _failure(reply: httpx.Response) -> ApiFailed:
     stated = problem.get("detail")
     shown = stated if isinstance(stated, str) else reply.text[:300] or "no reason given"
     field = f"{problem['field']}: " if problem.get("field") else ""
-    return ApiFailed(str(problem.get("title") or f"HTTP {reply.status_code}"), field + shown, problem.get("remedy"), reply.status_code)
+    return ApiFailed(str(problem.get("title") or f"HTTP {reply.status_code}"), field + shown, _remedy_in(problem), reply.status_code)
+
+
+def _remedy_in(problem: Mapping[str, Any]) -> str | None:
+    """The remedy, where the detail does not already end with it."""
+    remedy = problem.get("remedy")
+    return None if remedy is None or str(problem.get("detail", "")).endswith(remedy) else str(remedy)
 
 
 @st.cache_data(ttl=FRESH_S, max_entries=256, show_spinner=False)

@@ -42,8 +42,9 @@ def zone() -> tzinfo:
 
 
 def put(*parts: str | None, narrow: bool = False) -> None:
-    """Write markup; plain strings among the parts are escaped. ``narrow`` takes no more width than needed."""
-    st.html(markup.join(parts), width="content" if narrow else "stretch")
+    """Write markup, if there is any; plain strings among the parts are escaped. ``narrow`` takes no more width than needed."""
+    if written := markup.join(parts):
+        st.html(written, width="content" if narrow else "stretch")
 
 
 def say(title: str, detail: str = "", tone: str = "info", code: str | None = None) -> None:

@@ -396,6 +396,8 @@ def list_keys(project: Project = "default", data: Data = None) -> None:
     """List keys, without their secrets."""
     with _keys(data) as book:
         found = book.list(project)
+    if not found:
+        print(f"No key opens the project {project}; `groundwatch keys create` makes one.", file=sys.stderr)
     for key in found:
         ended = "revoked" if key.revoked_at else f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "no expiry"
         print(f"{key.id}  {key.role:<9} {ended:<17} {key.name}")

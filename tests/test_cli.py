@@ -43,6 +43,12 @@ def test_a_setting_that_cannot_be_used_is_one_line_and_exit_code_2(tmp_path: Pat
     assert "Traceback" not in found.stderr
 
 
+def test_a_list_without_keys_says_so_and_how_to_make_one(tmp_path: Path) -> None:
+    listed = command("keys", "list", "--project", "new", data=tmp_path / "data")
+    assert (listed.returncode, listed.stdout) == (0, "")
+    assert "groundwatch keys create" in listed.stderr
+
+
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     data = tmp_path / "data"
     made = command("keys", "create", "night shift", "--role", "operator", "--days", "30", data=data)

@@ -111,8 +111,8 @@ class Gate:
             raise KeyRefused("no API key was sent", "Send `Authorization: Bearer <key>`", known=False)
         principal = await self._principal(token.strip())
         if not principal.may(needed):
-            problem = f"the key has the role {principal.role}, this needs {needed}"
-            raise KeyRefused(problem, f"Use a key created with --role {needed}", known=True)
+            problem = f"{principal.key_name or 'the caller'} has the role {principal.role}, this needs {needed}"
+            raise KeyRefused(problem, f"Use a key created with --role {needed}, or sign in as somebody who has that role", known=True)
         return principal
 
     async def _principal(self, token: str) -> Principal:

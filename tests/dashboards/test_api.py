@@ -21,6 +21,12 @@ def test_a_problem_is_told_with_its_remedy(fake, address: str) -> None:
     assert (caught.value.title, caught.value.remedy, caught.value.status) == ("The store does not answer", "Start the store again", 503)
 
 
+def test_a_remedy_that_the_detail_ends_with_is_told_once() -> None:
+    problem = {"title": "Forbidden", "status": 422, "detail": "it is closed. Open it", "remedy": "Open it"}
+    failed = api._failure(httpx.Response(422, json=problem))
+    assert (failed.detail, failed.remedy) == ("it is closed. Open it", None)
+
+
 def test_answers_are_kept_for_a_few_seconds_and_forgotten_after_a_change(fake, address: str) -> None:
     assert api.alert("a-1").state == "open"
     fake.state.desk.alert("a-1", state="resolved")

@@ -226,6 +226,17 @@ def test_choosing_another_claim_shows_its_findings(fake: FastAPI, opened: Opener
     assert "not borne out" not in text_of(app)
 
 
+def test_a_claim_that_no_detector_spoke_about_leaves_the_page_whole(fake: FastAPI, opened: Opener) -> None:
+    name = first_id(fake, "receipt-extraction")
+    details = fake.state.desk.details
+    place = next(index for index, detail in enumerate(details) if detail.row.id == name)
+    silent = details[place].claims[0].model_copy(update={"findings": [], "verdict": "not_checked", "score": None})
+    details[place] = details[place].model_copy(update={"claims": [silent]})
+    app = opened("response", id=name)
+    assert "No detector spoke about this claim" in text_of(app)
+    assert picture_alts(app)
+
+
 def test_a_recording_starts_where_the_finding_points(fake: FastAPI, opened: Opener) -> None:
     app = opened("response", id=first_id(fake, "meeting-summary"))
     assert app.get("audio")[0].proto.start_time == 4
