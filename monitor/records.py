@@ -38,8 +38,8 @@ _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*(;.*)?", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _URI_SCHEMES = ("file:", "sha256:", "s3:", "gs:", "https:")
 
-# `$` alone would let a final newline through in Python; this reads the same in JSON Schema.
-Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)")]
+# `$` alone would let a final newline through in Python; this reads the same in JSON Schema. No address can end in `.` or `..`.
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^(?!\.{1,2}$)[A-Za-z0-9._:-]+$(?!\n)")]
 # PostgreSQL takes no NUL in text, and these names reach the metadata.
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
 Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -279,7 +279,7 @@ def _explain(message: str) -> RecordInvalid:
 def _remedy(field: str) -> str:
     last = field.rsplit(".", 1)[-1]
     remedies = {
-        "id": "Use 1 to 128 characters of A-Z a-z 0-9 . _ : -",
+        "id": "Use 1 to 128 characters of A-Z a-z 0-9 . _ : -, and not . or .. alone",
         "time": "Send an RFC 3339 time with offset, such as 2026-01-31T08:00:00Z",
         "risk": "Use assistive, decision_support or authoritative",
         "region": "Use [x, y, width, height] as fractions of the picture",

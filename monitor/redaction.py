@@ -87,6 +87,10 @@ class Redactor:
         """One text, masked."""
         return self._pass([text]).apply(text) if self.active else text
 
+    def label(self, text: str) -> str:
+        """A name that software gave, masked; it is no prose, so it is not read for names of people."""
+        return self._pass([text], people=False).apply(text) if self.active else text
+
     def value(self, value: Any) -> Any:
         """A JSON value with all texts in it masked; keys stay. JSON and base64 inside a text are looked into."""
         if not self.active:

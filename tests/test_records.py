@@ -56,6 +56,7 @@ def test_spans_count_code_points_not_bytes() -> None:
     [
         ({"id": "has space"}, "id", "1 to 128 characters"),
         ({"id": "x" * 129}, "id", "128"),
+        ({"id": ".."}, "id", "not . or .. alone"),
         ({"time": "2026-01-31T08:00:00"}, "time", "offset"),
         ({"time": "yesterday"}, "time", "RFC 3339"),
         ({"workflow": ""}, "workflow", "length"),

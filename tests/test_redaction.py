@@ -28,7 +28,7 @@ from monitor.settings import Settings
 from monitor.spool import Spool
 from tests.api.conftest import Api, small
 from tests.conftest import NOON
-from tests.otlp.spans import chat
+from tests.otlp.spans import chat, span
 
 MAIL = "jane.doe@example.org"
 SAID = f"Write to {MAIL} today."
@@ -175,6 +175,7 @@ def test_nothing_found_reaches_the_disk_by_any_way_in(tmp_path: Path) -> None:
     assert [fate.status for fate in fates] == ["accepted", "accepted"]
     assert traces.take("default", [chat(2, SAID, parent=1)]) == []
     assert traces.take("default", [chat(9, SAID, trace_id="1" * 32)]) == []
+    assert traces.take("default", [span(3, parent=1, name=f"GET /customers/{MAIL}")]) == []
     assert traces.open_traces == 1
     assert len(spool.after(0, 10)) == 3
     spool.close()

@@ -150,7 +150,13 @@ class Traces:
         attributes, events, resource = redactor.value(
             [span.attributes, [msgspec.to_builtins(event) for event in span.events], span.resource]
         )
-        return msgspec.structs.replace(span, attributes=attributes, events=tuple(SpanEvent(**event) for event in events), resource=resource)
+        return msgspec.structs.replace(
+            span,
+            name=redactor.label(span.name),
+            attributes=attributes,
+            events=tuple(SpanEvent(**event) for event in events),
+            resource=resource,
+        )
 
     def _waits(self, key: _Key) -> bool:
         with self._lock:
