@@ -1,12 +1,13 @@
 """Measures statements and cited windows against speech: ``ungrounded_statement`` and ``citation_mismatch`` over recordings.
 
-Usage: python -m benchmarks.spoken_statements /path/to/speech-quotes {words,statements,citations} [--rows FILE]
+Usage: python -m benchmarks.spoken_statements /path/to/speech-quotes {words,statements,citations,stated} [--rows FILE]
 
 The corpus has quotes. Each true one is made a statement in two ways: as reported speech, and in other order and person with
 small words left out. Both are asked of its own recording and of one in which it is not said; quotes with a changed word are
 asked of their own. Windows are those of the quote itself, rounded outwards to seconds, and of another quote of the
-recording. ``statements`` also chooses the ceiling of support (``SPOKEN_SUPPORT``) in folds by utterance and reports it on
-the fold left out; ``words`` compares how sure the recogniser is of a word with whether it is right, in such folds too.
+recording; ``stated`` has the statement itself say when that begins ("At 0:15 …") in place of a citation. ``statements`` also
+chooses the ceiling of support (``SPOKEN_SUPPORT``) in folds by utterance and reports it on the fold left out; ``words``
+compares how sure the recogniser is of a word with whether it is right, in such folds too.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from detectors.calibration import Calibration
 from detectors.citation_mismatch import CitationMismatch
 from detectors.citing.texts import TextSources
 from detectors.claims import extract
+from detectors.claims.moments import clock_text
 from detectors.contract import Case, Claim, DetectorOptions, EvidenceFile, Finding, Interval, Place
 from detectors.grounding.passages import passages_of
 from detectors.grounding.support import SupportScorer
@@ -125,8 +127,12 @@ def asked(quotes: Sequence[Quote], *, cited: bool) -> Iterator[tuple[str, str, s
                 yield "not said", manner, statement, stranger, quote.recording, window
 
 
-def judged(detector: UngroundedStatement | CitationMismatch, statement: str, recording: EvidenceFile, window: Interval | None) -> Finding:
-    """The finding on one statement."""
+def judged(
+    detector: UngroundedStatement | CitationMismatch, statement: str, recording: EvidenceFile, window: Interval | None, *, stated: bool
+) -> Finding:
+    """The finding on one statement, which states the window or cites it."""
+    if stated and window is not None:
+        statement, window = f"At {clock_text(window[0])} {statement[:1].lower()}{statement[1:]}", None
     citations = () if window is None else (Place("rec", time=window),)
     claim = Claim("c1", statement, (0, len(statement)), "statement", citations, given=True)
     return detector.detect([Case("r", statement, (claim,), (recording,))])[0].findings[0]
@@ -208,7 +214,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("what", choices=("words", "statements", "citations"))
+    parser.add_argument("what", choices=("words", "statements", "citations", "stated"))
     parser.add_argument("--rows", type=Path, help="where each finding is written, one JSON object a line")
     given = parser.parse_args()
     options = DetectorOptions(threads=1)
@@ -218,11 +224,13 @@ def main() -> None:
         return
     if given.what == "statements":
         print(json.dumps(ceiling_table(quotes, options), indent=1), flush=True)
-    detector = CitationMismatch(options) if given.what == "citations" else UngroundedStatement(options)
+    windows = given.what in ("citations", "stated")
+    detector = CitationMismatch(options) if windows else UngroundedStatement(options)
     detector.load()
     found = []
-    for truth, manner, statement, quote, recording, window in asked(quotes, cited=given.what == "citations"):
-        found.append((truth, manner, quote.utterance, judged(detector, statement, recording, window), window))
+    for truth, manner, statement, quote, recording, window in asked(quotes, cited=windows):
+        finding = judged(detector, statement, recording, window, stated=given.what == "stated")
+        found.append((truth, manner, quote.utterance, finding, window))
     if given.rows:
         given.rows.write_text("\n".join(json.dumps([truth, manner, window, asdict(one)]) for truth, manner, _, one, window in found))
     for truth in dict.fromkeys(row[0] for row in found):

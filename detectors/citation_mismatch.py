@@ -14,8 +14,10 @@ from detectors.citing.places import Flaw, flaw_of, span_flaw
 from detectors.citing.regions import Pointed, pointed
 from detectors.citing.sources import Sources, name_of
 from detectors.citing.spoken import meant, overlap, points_at
+from detectors.citing.stated import stated_time, without_times
 from detectors.citing.statements import attributable, statement_text
 from detectors.citing.texts import SourceText, TextSources
+from detectors.claims.citing import without_marks
 from detectors.claims.moments import clock_text
 from detectors.contract import (
     Case,
@@ -83,7 +85,8 @@ class CitationMismatch(Detector):
     span, page or region, then of the whole source, so that "it stands elsewhere in the same source" is told apart. Sources
     cited together may support together. Values cited to a region of a page are compared with what is printed there, and
     things cited to a region of a picture with the boxes an object detector finds. Recordings and the sound of videos are
-    heard anew: what is said in the cited window is held against the claim, then the rest of the recording.
+    heard anew: what is said in the cited window is held against the claim, then the rest of the recording; a statement that
+    gives the time itself ("At 0:15 …") points there as a citation does, and only a wrong time is found wrong.
     Statements without a citation are flagged only in workflows named in ``citation_required_workflows``.
 
     It is wrong when a statement follows from its source by a step of reasoning or in quite other words; when a source
@@ -96,7 +99,7 @@ class CitationMismatch(Detector):
     """
 
     name: ClassVar[str] = "citation_mismatch"
-    version: ClassVar[str] = "1.3.2"
+    version: ClassVar[str] = "1.4.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"object", "text", "quantity", "entity", "quote", "speaker", "event", "trend", "statement"})
     families: ClassVar[frozenset[str]] = frozenset({"text", "pdf", "image", "audio", "video", "other"})
     seconds_per_case: ClassVar[float] = 0.15
@@ -136,7 +139,11 @@ class CitationMismatch(Detector):
         sources = Sources(case)
         statements = {claim.id for claim in attributable(case, self.kinds)}
         required = self._required(case)
-        return [claim for claim in case.claims if claim.citations or (claim.id in statements and (required or sources.cited_by(claim)))]
+        return [
+            claim
+            for claim in case.claims
+            if claim.citations or (claim.id in statements and (required or sources.cited_by(claim) or stated_time(case, claim)))
+        ]
 
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:
         """One finding a claim: the first broken link, else whether the cited places say it."""
@@ -149,7 +156,7 @@ class CitationMismatch(Detector):
     def _finding(self, case: Case, claim: Claim, sources: Sources) -> Finding:
         cited = sources.cited_by(claim)
         if not cited:
-            return self._broken(claim, f"No source is cited for it, and the workflow {case.workflow!r} requires one.")
+            return self._uncited(case, claim)
         for one in cited:
             if one.problem is not None:
                 return self._broken(claim, f"{_sentence(one.problem)}.")
@@ -175,6 +182,26 @@ class CitationMismatch(Detector):
             return not_checked(claim, "; ".join(dict.fromkeys([*followed.unread, *([self._unable] if self._unable else [])])))
         quoted = claim.facts.get("quote") if claim.kind == "quote" else None
         return self._borne_out(claim, str(quoted or statement_text(case, claim)), followed)
+
+    def _uncited(self, case: Case, claim: Claim) -> Finding:
+        stated = None if self._required(case) else stated_time(case, claim)
+        if stated is not None:
+            return self._said_then(claim, *stated)
+        return self._broken(claim, f"No source is cited for it, and the workflow {case.workflow!r} requires one.")
+
+    def _said_then(self, claim: Claim, recording: EvidenceFile, stated: Interval) -> Finding:
+        """A statement that says itself when it is heard: only a wrong time is this detector's to find."""
+        followed = Followed()
+        try:
+            self._follow(claim, recording, Place(recording.id, time=stated), followed)
+        except DetectorError as error:
+            return not_checked(claim, str(error))
+        if self._unable:
+            return not_checked(claim, self._unable)
+        finding = self._borne_out(claim, without_times(without_marks(claim.text)), followed)
+        if finding.verdict == "hallucinated" and finding.error != "time":
+            return not_checked(claim, "it is not heard at any time in these words; whether it is said, ungrounded_statement judges")
+        return finding
 
     def _follow(self, claim: Claim, piece: EvidenceFile, place: Place, followed: Followed) -> Flaw | None:
         """Read what is cited. Raises EvidenceUnreadable, and DetectorUnavailable where the page reader is not installed."""
@@ -224,8 +251,9 @@ class CitationMismatch(Detector):
             place = self._place(found, read)
             if misheard.mumbled(found.support.passages[0]):
                 return not_checked(claim, f"the recogniser is not sure of what is said there: “{_quote(place)}”", place)
-            said = f": “{_quote(place)}”" if place is not None and place.time is not None else ""
-            return Finding(claim, "supported", score, f"{names}, cited for it, bears it out{said}.", place)
+            if place is not None and place.time is not None:
+                return Finding(claim, "supported", score, f"{names} says at that time: “{_quote(place)}”.", place)
+            return Finding(claim, "supported", score, f"{names}, cited for it, bears it out.", place)
         if any(one.part is not None for one in read):
             whole = self._scorer.bearing(text, [one.whole for one in read])
             place = self._place(whole, read)
@@ -252,14 +280,14 @@ class CitationMismatch(Detector):
         window = next((one.window for one in read if one.piece.id == place.evidence and one.window), found)
         where = f"{clock_text(found[0])} to {clock_text(found[1])}"
         if points_at(window, found):
-            told = f"It is said at {where}, which the cited window means: “{_quote(place)}”."
+            told = f"It is said at {where}, which the time given means: “{_quote(place)}”."
             return Finding(claim, "supported", whole.score(self.calibration), told, place)
         if misheard.mumbled(whole.support.passages[0]):
             return not_checked(claim, f"the recogniser is not sure of what is said at {where}: “{_quote(place)}”", place)
         shared = overlap(window, found)
         if shared > 0:
-            return not_checked(claim, f"it is said at {where}, only a part of which is in the cited window", place)
-        told = f"It is not said in the cited window but at {where}: “{_quote(place)}”; the two share {shared:.0%} of their time (IoU)."
+            return not_checked(claim, f"it is said at {where}, only a part of which is in the time given", place)
+        told = f"It is not said at the time given but at {where}: “{_quote(place)}”; the two share {shared:.0%} of their time (IoU)."
         return Finding(claim, "hallucinated", score, told, place, error="time")
 
     def _not_refuted(self, claim: Claim, text: str, read: Sequence[Read]) -> str | None:

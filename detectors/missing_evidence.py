@@ -36,7 +36,7 @@ class MissingEvidence(Detector):
     """
 
     name: ClassVar[str] = "missing_evidence"
-    version: ClassVar[str] = "1.0.2"
+    version: ClassVar[str] = "1.0.3"
     kinds: ClassVar[frozenset[str]] = frozenset({"statement"})
     families: ClassVar[frozenset[str]] = frozenset({"image", "audio", "video", "text", "pdf", "other"})
     seconds_per_case: ClassVar[float] = 0.02

@@ -10,6 +10,7 @@ from typing import ClassVar
 from detectors.citing import misheard, misread
 from detectors.citing.prose import ProsePages, is_prose
 from detectors.citing.spoken import segment_text
+from detectors.citing.stated import without_times
 from detectors.citing.texts import SourceText, TextSources
 from detectors.claims.citing import without_marks
 from detectors.claims.depiction import about_looks
@@ -37,6 +38,7 @@ from detectors.grounding.support import Support, SupportScorer
 from detectors.grounding.verdicts import Tier, joined
 from detectors.hearing import transcript
 from detectors.hearing.ears import ears_of, transcriber_of
+from detectors.presence.extent import seconds_of
 from detectors.reading.lines import spot
 from detectors.reading.readers import FastReader
 from detectors.weights import MINILM, verified_files
@@ -51,6 +53,8 @@ _READ, _HEARD = ("text", "pdf"), ("audio", "video")
 SPOKEN_SUPPORT = 0.48
 # The same for a page in a picture, which is all there is: just under the threshold stand sentences of other texts.
 PRINTED_SUPPORT = 0.6
+# From this score on a passage is called the closest one, not what the source says.
+_UNCLEAR = 0.5
 # What a statement may rest on that is neither text nor speech.
 _SHOWN = ("image", "video")
 # Beside these, claims of other kinds stand in a sentence, and other detectors look at them.
@@ -87,7 +91,7 @@ class UngroundedStatement(Detector):
     """
 
     name: ClassVar[str] = "ungrounded_statement"
-    version: ClassVar[str] = "1.4.1"
+    version: ClassVar[str] = "1.4.2"
     kinds: ClassVar[frozenset[str]] = frozenset({"statement"})
     families: ClassVar[frozenset[str]] = frozenset(_READ) | _LOOKED_AT
     seconds_per_case: ClassVar[float] = 0.4
@@ -171,8 +175,17 @@ class UngroundedStatement(Detector):
             if reason is not None:
                 findings.append(not_checked(claim, reason))
             else:
-                statements.append((claim, without_marks(claim.text)))
+                statements.append((claim, self._worded(case, claim)))
         return findings + self._judge_statements(case, statements)
+
+    @staticmethod
+    def _worded(case: Case, claim: Claim) -> str:
+        """The words that a passage can bear out: no citation marks, and no times where there is something to be heard."""
+        text = without_marks(claim.text)
+        if not case.evidence_of(*_HEARD) and not any(piece.role == "transcript" for piece in case.evidence):
+            return text
+        lengths = [seconds_of(piece) for piece in case.evidence_of(*_HEARD)]
+        return without_times(text, max((length for length in lengths if length is not None), default=None))
 
     def _judge_statements(self, case: Case, statements: Sequence[tuple[Claim, str]]) -> list[Finding]:
         read, unread = self._read(case)
@@ -235,6 +248,9 @@ class UngroundedStatement(Detector):
                 return not_checked(claim, f"the closest that is said{at} may mean something else: “{shown}”", best.place)
             if best.home.recognised and score >= PRINTED_SUPPORT:
                 return not_checked(claim, f"the closest that is printed{at} may mean something else: “{shown}”", best.place)
+            if score >= _UNCLEAR:
+                unclear = f"Nothing contradicts it, though nothing bears it out clearly. The closest passage{at}: “{shown}”{told}."
+                return Finding(claim, "supported", score, unclear, best.place)
             return Finding(claim, "supported", score, f"The source says{at}: “{shown}”{told}.", best.place)
         doubt = doubt or _shown(case, support, pages) or self._misheard(case, support) or misread.doubt(support, pages)
         if doubt is not None:

@@ -77,8 +77,9 @@ def asked_about(question: str) -> frozenset[str]:
 
 
 def declines(text: str) -> bool:
-    """Whether an answer says that it cannot answer, or asks for what it would need."""
-    return not text.strip() or DECLINES.search(text) is not None
+    """Whether an answer says that it cannot answer, or asks for what it would need; what it quotes others for does neither."""
+    text = text[:MOST_CHARACTERS]
+    return not text.strip() or any(not _inside_quotes(text, match.start()) for match in DECLINES.finditer(text))
 
 
 def speaks_of(thing: str, text: str) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.contract import Span
 from detectors.grounding.encoder import Encoded, Vectors
-from detectors.grounding.lexicon import PLAIN_NEGATORS, opposed
+from detectors.grounding.lexicon import PLAIN_NEGATORS, converse, opposed
 from detectors.grounding.passages import Passage
 from detectors.grounding.quantities import Quantity, find_quantities
 from detectors.grounding.words import Word
@@ -100,14 +100,24 @@ def contradicted(claim: Text, passages: Sequence[Text], found: Sequence[Match]) 
     for number, (word, match) in enumerate(zip(claim.words, found, strict=True)):
         if not word.content or match.passage < 0:
             continue
-        counterpart = passages[match.passage].words[match.word].lemma
-        if opposed(word.lemma, counterpart):
-            result.append((number, counterpart))
-        elif not match.same:
-            other = next((lemma for lemma in lemmas[match.passage] if opposed(word.lemma, lemma)), None)
-            if other is not None:
-                result.append((number, other))
+        passage = passages[match.passage]
+        other: Word | None = passage.words[match.word]
+        if not opposed(word.lemma, passage.words[match.word].lemma):
+            found_in = lemmas[match.passage]
+            other = None if match.same else next((found_in[lemma] for lemma in found_in if opposed(word.lemma, lemma)), None)
+        if other is not None and not (converse(word.lemma, other.lemma) and _other_doer(claim, word, passage, other)):
+            result.append((number, other.lemma))
     return result
+
+
+def _other_doer(claim: Text, verb: Word, passage: Text, other: Word) -> bool:
+    """Whether two verbs have doers, and different ones."""
+    mine, theirs = _doers(claim, verb), _doers(passage, other)
+    return bool(mine and theirs) and not mine & theirs
+
+
+def _doers(text: Text, verb: Word) -> set[str]:
+    return {word.stem for word in text.words if word.dep == "nsubj" and text.words[word.head] is verb}
 
 
 def flipped(claim: Text, passages: Sequence[Text], found: Sequence[Match]) -> list[int]:

@@ -122,6 +122,25 @@ def _sides() -> dict[str, frozenset[str]]:
     return {word: frozenset(others) for word, others in opposed.items()}
 
 
+# One deed told from either side: who lends and who borrows are two, and both are true at once.
+_CONVERSE = tuple(
+    (frozenset(one.split()), frozenset(other.split()))
+    for one, other in (
+        ("lend", "borrow"),
+        ("teach", "learn"),
+        ("give send offer provide pay", "take receive get accept"),
+        ("sell", "buy purchase acquire"),
+        ("win defeat beat", "lose"),
+        ("hire employ", "join"),
+    )
+)
+
+
+def converse(one: str, other: str) -> bool:
+    """Whether two verbs tell one deed from either side, so that they contradict each other only of the same doer."""
+    return any((one in left and other in right) or (other in left and one in right) for left, right in _CONVERSE)
+
+
 def opposites(lemma: str) -> frozenset[str]:
     """Lemmas that say the opposite, or that exclude this one, as far as the list knows."""
     return _sides().get(lemma, frozenset())

@@ -143,8 +143,8 @@ def heard(text: str, recording: EvidenceFile, window: tuple[float, float] | None
     ("text", "window", "verdict", "told"),
     [
         ("The launch is moved to the third of March.", (0.0, 4.0), "supported", "3rd of March"),
-        ("The launch is moved to the third of March.", (7.0, 11.0), "hallucinated", "not said in the cited window but at 0:00 to 0:02"),
-        ("The launch is moved to the third of March.", (2.5, 5.0), "not_checked", "only a part of which is in the cited window"),
+        ("The launch is moved to the third of March.", (7.0, 11.0), "hallucinated", "not said at the time given but at 0:00 to 0:02"),
+        ("The launch is moved to the third of March.", (2.5, 5.0), "not_checked", "only a part of which is in the time given"),
         ("They do not need another server this year.", (4.0, 4.0), "supported", "second server"),
         ("They do not need another server this year.", (0.0, 11.0), "supported", "second server"),
         ("They do not need another server this year.", None, "supported", "second server"),
@@ -162,6 +162,26 @@ def test_what_is_said_in_the_cited_window_is_held_against_the_claim(
     if "IoU" in found.explanation:
         assert found.error == "time"
         assert found.place.time[1] < 4.0
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("text", "verdict", "told"),
+    [
+        ("At 0:00 it is said that the launch is moved to the third of March.", "supported", "says at that time: “The launch"),
+        ("From 0:07 to 0:11 it is said that the launch is moved to the third of March.", "hallucinated", "but at 0:00 to 0:02"),
+        ("At 0:01 the captain paints his boats blue and sails to Norway.", "not_checked", "ungrounded_statement judges"),
+    ],
+)
+def test_a_statement_that_says_when_it_is_heard_is_looked_for_at_that_time(
+    detector: CitationMismatch, text: str, verdict: str, told: str
+) -> None:
+    given = Case("r", text, (claim(text),), (demo("meeting.flac"),))
+    (found,) = findings(detector, given)
+    assert (found.verdict, found.error) == (verdict, "time" if verdict == "hallucinated" else None), found.explanation
+    assert told in f"{found.explanation} {found.reason}"
+    (required,) = findings(detector, replace(given, workflow="legal"))
+    assert "requires one" in required.explanation
 
 
 @pytest.mark.models

@@ -59,3 +59,19 @@ def test_a_wrong_number_and_an_unknown_name_are_told(scorer: SupportScorer) -> N
     told = scorer.support("Anna Berg says the ratio was down 90 basis points.", [BANK]).missing()
     assert "90" in told
     assert "'Berg'" in told
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("statement", "contradicted"),
+    [
+        ("The library lends books to members.", False),
+        ("Members may lend twelve books.", True),
+        ("The library does sell books.", True),
+    ],
+)
+def test_one_deed_told_from_the_other_side_is_no_contradiction(statement: str, contradicted: bool) -> None:
+    scorer = SupportScorer(threads=1)
+    scorer.load()
+    found = scorer.support(statement, [source_of("a", "Members may borrow twelve books. The library buys books every spring.")])
+    assert any(gap.kind == "opposite" for gap in found.gaps) == contradicted

@@ -189,6 +189,12 @@ def test_an_answer_over_nothing_but_unusable_evidence_names_its_confidence(detec
     assert finding.claim.span == (0, 13)
 
 
+def test_an_answer_that_quotes_a_request_does_not_decline(detector: Detector, folder: Path) -> None:
+    finding = only(look(detector, folder, 'The caller says "please send me the contract, I don’t have it".', "silent"))
+    assert (finding.verdict, finding.error) == ("hallucinated", "unsupported")
+    assert finding.explanation.startswith("It is answered although the evidence cannot be used")
+
+
 def test_one_usable_piece_is_enough(detector: Detector, folder: Path) -> None:
     assert look(detector, folder, "A dog sleeps.", "black", "image").findings == ()
 

@@ -268,6 +268,27 @@ def test_a_number_of_the_recogniser_that_is_unsure_is_not_held_against_the_answe
 
 
 @pytest.mark.models
+def test_a_time_in_the_recording_is_no_number_that_has_to_be_said(detector: UngroundedStatement) -> None:
+    bridge = heard_as(OPTIONS, SAID)
+    found = only(detector, spoken("At 0:01 it is said that the bridge across the river will cost 40 million pounds.", bridge))
+    assert found.verdict == "supported", found.explanation
+    wrong = only(detector, spoken("At 0:01 it is said that the bridge across the river will cost 70 million pounds.", bridge))
+    assert wrong.verdict == "hallucinated"
+    assert "'0'" not in wrong.explanation
+
+
+@pytest.mark.models
+def test_what_is_not_far_enough_from_the_text_to_be_flagged_is_not_called_said(detector: UngroundedStatement, tmp_path: Path) -> None:
+    text = "Members may borrow up to twelve books for three weeks. In 2023 the library lent 48,210 books, most of them to children."
+    statements = ("Borrowing periods are generous for regular readers.", "Members may borrow up to twelve books.")
+    findings = [only(detector, case(tmp_path, statement, {"doc": text})) for statement in statements]
+    assert [finding.verdict for finding in findings] == ["supported", "supported"]
+    assert [(finding.score or 0) >= 0.5 for finding in findings] == [True, False]
+    assert findings[0].explanation.startswith("Nothing contradicts it, though nothing bears it out clearly.")
+    assert findings[1].explanation.startswith("The source says")
+
+
+@pytest.mark.models
 def test_words_hardly_heard_neither_bear_out_nor_refute(detector: UngroundedStatement) -> None:
     mumbled = heard_as(OPTIONS, [(word, 0.4) for word, _ in SAID])
     for statement in (
