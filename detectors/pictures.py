@@ -36,8 +36,8 @@ def open_picture(evidence: EvidenceFile) -> Image.Image:
             return _decode(evidence)
     except UnidentifiedImageError:
         raise EvidenceUnreadable(evidence.id, "it is not a picture of a known format") from None
-    except Image.DecompressionBombError as error:
-        raise EvidenceUnreadable(evidence.id, f"it is too large ({error})") from None
+    except Image.DecompressionBombError:
+        raise EvidenceUnreadable(evidence.id, f"it is more than {MAX_PIXELS // 1_000_000} megapixels") from None
     except DAMAGED as error:
         raise EvidenceUnreadable(evidence.id, f"the picture is damaged or cut short ({error})") from error
 

@@ -15,9 +15,12 @@ from PIL import Image, ImageOps
 from detectors.contract import EvidenceFile, EvidenceUnreadable
 from detectors.pictures import MAX_PIXELS, open_picture
 from detectors.reading.lines import Line
+from detectors.reading.spotting import windows
 
 # Enough for contracts and reports; a longer document is read up to here and then counts as read in part.
 MAX_PAGES = 40
+# A till roll of 30,000 px is read whole.
+MAX_WINDOWS = 32
 # 2,000 px on the long side of A4 is about 170 dpi: small print stays legible and a page takes about a second.
 RENDERED_SIDE = 2000
 # A page whose own text has fewer signs than this is a scan with a stamp or a page number; its picture is read.
@@ -46,6 +49,7 @@ def open_pages(evidence: EvidenceFile) -> tuple[int, Iterator[Page]]:
     if evidence.family != "image":
         raise EvidenceUnreadable(evidence.id, f"{evidence.media_type} is neither a picture nor a PDF")
     first = open_picture(evidence)
+    _refuse_strip(evidence, *first.size)
     frames = _frame_count(evidence)
     return frames, _picture_pages(evidence, first, frames)
 
@@ -74,6 +78,7 @@ def _frame(evidence: EvidenceFile, number: int) -> Image.Image:
             warnings.simplefilter("ignore")
             stored.seek(number - 1)
             _refuse_size(evidence, *stored.size)
+            _refuse_strip(evidence, *stored.size)
             return ImageOps.exif_transpose(stored).convert("RGB")
     except (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError) as error:
         raise EvidenceUnreadable(evidence.id, f"page {number} is damaged or cut short ({error})") from error
@@ -82,6 +87,12 @@ def _frame(evidence: EvidenceFile, number: int) -> Image.Image:
 def _refuse_size(evidence: EvidenceFile, width: float, height: float) -> None:
     if width * height > MAX_PIXELS:
         raise EvidenceUnreadable(evidence.id, f"{width:.0f}×{height:.0f} is more than {MAX_PIXELS // 1_000_000} megapixels")
+
+
+def _refuse_strip(evidence: EvidenceFile, width: int, height: int) -> None:
+    # Every window is a run of the network: a strip of a few pixels' height holds thousands of them in as many megapixels as a photograph.
+    if len(windows(width, height)) > MAX_WINDOWS:
+        raise EvidenceUnreadable(evidence.id, f"{width}×{height} px is too long and narrow for a page")
 
 
 def _pdf_pages(evidence: EvidenceFile) -> tuple[int, Iterator[Page]]:

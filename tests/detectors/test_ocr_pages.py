@@ -116,6 +116,15 @@ def test_what_cannot_be_opened_says_why(tmp_path: Path, name: str, content: byte
         open_pages(evidence(path, media_type))
 
 
+@pytest.mark.parametrize("size", [(50_000, 10), (10, 50_000), (1_000_000, 2)])
+def test_a_strip_that_would_take_hours_is_refused_and_a_long_till_roll_is_not(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("L", size).save(tmp_path / "strip.png")
+    with pytest.raises(EvidenceUnreadable, match="too long and narrow"):
+        open_pages(evidence(tmp_path / "strip.png", "image/png"))
+    Image.new("L", (600, 30_000)).save(tmp_path / "roll.png")
+    assert open_pages(evidence(tmp_path / "roll.png", "image/png"))[0] == 1
+
+
 def test_a_picture_cut_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cut.png"
     Image.effect_noise((300, 300), 80).save(path)
