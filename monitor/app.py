@@ -7,6 +7,7 @@ nothing: what was acknowledged is in the spool, and every stage goes on where it
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -78,10 +79,15 @@ log = structlog.get_logger(__name__)
 
 
 class PortTaken(GroundwatchError):
-    """Something else listens where the sidecar should."""
+    """The sidecar cannot listen where it should."""
 
-    def __init__(self, host: str, port: int, cause: str) -> None:
-        super().__init__(f"cannot listen on {host}:{port}: {cause}. Stop what listens there, or choose another with --port")
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        remedies = {
+            errno.EADDRINUSE: "Stop what listens there, or choose another with --port",
+            errno.EACCES: "Choose a port above 1023 with --port",
+        }
+        remedy = remedies.get(error.errno or 0, "Choose an address of this machine with --host")
+        super().__init__(f"cannot listen on {host}:{port}: {error.strerror or error}. {remedy}")
 
 
 class KeyRequired(GroundwatchError):
@@ -330,7 +336,7 @@ def _listen(settings: Settings) -> socket.socket:
         listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
-        raise PortTaken(settings.host, settings.port, error.strerror or str(error)) from error
+        raise PortTaken(settings.host, settings.port, error) from error
     listening.set_inheritable(False)
     return listening
 

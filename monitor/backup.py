@@ -174,7 +174,7 @@ def _unpack(archive: Path, folder: Path, keys: KeyRing | None) -> Manifest:
         tar.extractall(folder, filter="data")
     listed = folder / MANIFEST
     if not listed.is_file():
-        raise BackupRefused(archive, "has no manifest", "Use an archive that `groundwatch backup` made")
+        raise BackupRefused(archive, "is damaged, or `groundwatch backup` did not make it: it has no manifest", "Use another archive")
     raw = listed.read_bytes()
     listed.unlink()
     if msgspec.json.decode(raw, type=dict)["format"] > FORMAT:

@@ -21,7 +21,7 @@ import structlog
 
 from monitor.clock import Clock
 from monitor.detect.verdict_cache import FILE, VerdictCache
-from monitor.errors import GroundwatchError
+from monitor.errors import GroundwatchError, RecordInvalid
 from monitor.evidence import BlobCache, EvidenceStore
 from monitor.metadata.database import Database
 from monitor.metadata.erasures import ErasureRecord, Erasures, Selector
@@ -153,7 +153,9 @@ def _hash_of(piece: Evidence) -> str:
 
 def selector_of(cohort: str | None, session_id: str | None, response_ids: list[str] | None) -> Selector:
     """A selector from words such as ``customer=42``. Raises RecordInvalid."""
-    key, _, value = (cohort or "").partition("=")
+    key, named, value = (cohort or "").partition("=")
+    if cohort is not None and not named:
+        raise RecordInvalid("cohort", f"{cohort!r} names no value", "Write key=value, such as customer=42")
     selector = Selector(cohort=None if cohort is None else (key, value), session_id=session_id, response_ids=tuple(response_ids or ()))
     selector.check()
     return selector

@@ -16,9 +16,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
-from monitor.errors import MigrationRequired
+from monitor.errors import MetadataUnavailable, MigrationRequired, SettingsInvalid
 from monitor.metadata.database import Database
 from monitor.settings import Settings
 from monitor.store.client import Store
@@ -40,6 +42,7 @@ def migrate(settings: Settings, store: Store | None = None) -> list[TreeStatus]:
 
     Raises:
         StoreUnavailable: ClickHouse did not answer.
+        SettingsInvalid, MetadataUnavailable: the metadata database, configured or SQLite, cannot be opened.
         sqlalchemy.exc.SQLAlchemyError: the metadata database refused a statement; nothing of that revision remains.
     """
     for tree in _trees(store):
@@ -51,9 +54,14 @@ def migrate(settings: Settings, store: Store | None = None) -> list[TreeStatus]:
 
 
 def downgrade(settings: Settings, tree: Tree, revision: str, store: Store | None = None) -> None:
-    """Take one tree back to ``revision`` (``base`` = empty, ``-1`` = one step back)."""
+    """Take one tree back to ``revision`` (``base`` = empty, ``-1`` = one step back). Raises SettingsInvalid for one it does not have."""
     with _connection(tree, settings, store) as connection:
-        command.downgrade(_config(tree, connection), revision)
+        try:
+            command.downgrade(_config(tree, connection), revision)
+        except CommandError as error:
+            known = ", ".join(sorted(step.revision for step in ScriptDirectory.from_config(_config(tree, None)).walk_revisions()))
+            problem = f"cannot be gone back to in the {tree} schema ({error})"
+            raise SettingsInvalid("--to", revision, problem, f"Give base, -1 or one of {known}") from error
 
 
 def status(settings: Settings, store: Store | None = None) -> list[TreeStatus]:
@@ -94,12 +102,23 @@ def _config(tree: Tree, connection: Connection | None) -> Config:
     return config
 
 
+def _connected(database: Database, settings: Settings) -> Connection:
+    try:
+        return database.engine.connect()
+    except OperationalError as error:
+        cause = " ".join(str(error.orig).split())
+        if not settings.metadata_url:
+            raise MetadataUnavailable(cause) from error
+        shown, remedy = database.url.render_as_string(), "Start that database, or correct the URL"
+        raise SettingsInvalid("GROUNDWATCH_METADATA_URL", shown, f"cannot be opened ({cause})", remedy) from error
+
+
 @contextmanager
 def _connection(tree: Tree, settings: Settings, store: Store | None) -> Iterator[Connection]:
     if tree == "metadata":
         database = Database(settings.sqlalchemy_url)
         try:
-            with database.engine.begin() as connection:
+            with _connected(database, settings) as connection, connection.begin():
                 yield connection
         finally:
             database.dispose()

@@ -12,6 +12,7 @@ import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -22,9 +23,12 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CONFIG_FILE = "groundwatch.toml"
 PLAIN_FOLDER = "plain"
 # Values that an error must not repeat.
-_SECRET = ("oidc_client_secret", "clickhouse_url", "metadata_url", "evidence_url", "webhook_url")
+_SECRET = ("oidc_client_secret", "judge_key", "clickhouse_url", "metadata_url", "evidence_url", "webhook_url")
 _SHAPES = {tuple: 'a JSON list such as ["a", "b"]', dict: 'a JSON map such as {"a": "b"}', bool: "true or false"}
 _SEE = "See the settings table in README.md"
+# Addresses that are called, and prefixes of them: another scheme would only show when nothing ever arrives.
+_CALLED = ("webhook_url", "own_traces_url", "judge_url", "dashboard_url", "oidc_issuer", "oidc_redirect_url")
+_PREFIXES = {"evidence_prefixes": ("https://", "s3://", "gs://"), "callback_prefixes": ("https://", "http://")}
 # How much a variable resembles the setting that it misspells (difflib's ratio). What resembles none may be anybody's.
 _MISSPELT = 0.75
 # What Kubernetes hands every container where a service is called groundwatch or groundwatch-dashboard.
@@ -229,7 +233,29 @@ def load_settings(**overrides: Any) -> Settings:
         name, *place = (str(part) for part in detail["loc"])
         where = f"{'.'.join(place)}: " if place else ""
         raise _invalid(name, detail.get("input"), where + detail["msg"]) from error
+    _check_addresses(settings)
     return settings.model_copy(update={"data": _absolute(settings.data)})
+
+
+def _check_addresses(settings: Settings) -> None:
+    for name in _CALLED:
+        address = getattr(settings, name)
+        if address and not _is_under(address, ("https://", "http://")):
+            shown = "***" if name in _SECRET else address
+            raise SettingsInvalid(_variable(name), shown, "is no address", "Write it whole, such as https://host/path")
+    for name, schemes in _PREFIXES.items():
+        for prefix in getattr(settings, name):
+            if not _is_under(prefix, schemes):
+                raise SettingsInvalid(
+                    _variable(name), prefix, "is a prefix that nothing can lie under", f"Begin it with {' or '.join(schemes)}"
+                )
+
+
+def _is_under(address: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        return address.startswith(schemes) and bool(urlsplit(address).netloc)
+    except ValueError:  # a bracket that is never closed
+        return False
 
 
 def _refuse_misspelt() -> None:

@@ -89,6 +89,12 @@ class Metrics:
         return generate_latest(self.registry)
 
 
+def _without_colours(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """uvicorn sends each message a second time, with the codes of a terminal in it."""
+    event.pop("color_message", None)
+    return event
+
+
 def configure_logs(*, as_json: bool | None = None, level: int = logging.INFO) -> None:
     """Send every log line, ours and the libraries', to stderr: JSON lines, or readable text on a terminal."""
     shared: list[structlog.types.Processor] = [
@@ -96,6 +102,7 @@ def configure_logs(*, as_json: bool | None = None, level: int = logging.INFO) ->
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        _without_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]

@@ -49,6 +49,14 @@ def test_a_list_without_keys_says_so_and_how_to_make_one(tmp_path: Path) -> None
     assert "groundwatch keys create" in listed.stderr
 
 
+def test_an_address_of_another_machine_is_not_taken_for_a_port_in_use(tmp_path: Path) -> None:
+    command("keys", "create", "k", "--role", "admin", data=tmp_path / "data")
+    refused = command("serve", "--host", "192.0.2.1", data=tmp_path / "data", GROUNDWATCH_WORKERS="0")
+    assert refused.returncode == 2
+    assert "--host" in refused.stderr
+    assert '"color_message"' not in refused.stderr
+
+
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     data = tmp_path / "data"
     made = command("keys", "create", "night shift", "--role", "operator", "--days", "30", data=data)

@@ -245,7 +245,13 @@ def test_cached_verdicts_and_copies_of_inline_evidence_are_forgotten(kept: Kept)
 
 @pytest.mark.parametrize(
     ("cohort", "session", "ids", "field"),
-    [(None, None, None, r"\$"), ("customer=42", "s", None, r"\$"), ("customer", None, None, "cohort"), (None, "", None, "session_id")],
+    [
+        (None, None, None, r"\$"),
+        ("customer=42", "s", None, r"\$"),
+        ("customer", None, None, "cohort"),
+        ("customer=", None, None, "cohort"),
+        (None, "", None, "session_id"),
+    ],
 )
 def test_a_request_that_does_not_say_whose_is_refused(cohort: str | None, session: str | None, ids: list[str] | None, field: str) -> None:
     with pytest.raises(RecordInvalid, match=f"^{field}:"):

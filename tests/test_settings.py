@@ -80,6 +80,25 @@ def test_variables_of_others_are_left_alone(tmp_path: Path, monkeypatch: pytest.
     assert load_settings(data=tmp_path).port == 4318
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("webhook_url", "ftp://alerts"),
+        ("own_traces_url", "collector:4318"),
+        ("judge_url", "https://"),
+        ("dashboard_url", "http://[bad"),
+        ("evidence_prefixes", '["ftp://files"]'),
+        ("evidence_prefixes", '["http://files"]'),
+        ("callback_prefixes", '["file:///"]'),
+    ],
+)
+def test_an_address_that_nothing_can_reach_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"GROUNDWATCH_{name.upper()}", value)
+    with pytest.raises(SettingsInvalid, match="https://") as refusal:
+        load_settings(data=tmp_path)
+    assert refusal.value.setting == f"GROUNDWATCH_{name.upper()}"
+
+
 def unreadable(name: str) -> tuple[str, str]:
     """What the environment and the file may hold that a setting of this type cannot be."""
     field = Settings.model_fields[name]

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from monitor import migrate
 from monitor.alerts.rules import RuleBook
-from monitor.errors import MigrationRequired
+from monitor.errors import MigrationRequired, SettingsInvalid
 from monitor.metadata.database import Database
 from monitor.metadata.tables import Table
 from monitor.records import Answer, Release, ResponseRecord
@@ -26,6 +26,7 @@ from monitor.store.reading import Reader
 from monitor.store.rows import SpooledResponse
 from monitor.store.schema import RECORDS, RESPONSES, record_row, response_row
 from tests.conftest import NOON
+from tests.serving import free_port
 
 RECORD = ResponseRecord(
     id="old-1", time=NOON, workflow="qa", answer=Answer(text="It is red."), cohort={"region": "eu"}, release=Release(version="1.0")
@@ -180,6 +181,19 @@ def test_an_older_schema_is_refused_with_the_command_that_helps(settings: Settin
     migrate.downgrade(settings, "metadata", "0001")
     with pytest.raises(MigrationRequired, match="is at 0001"):
         migrate.require_current(settings)
+
+
+def test_a_metadata_database_that_is_away_is_told_without_its_password(settings: Settings) -> None:
+    away = settings.model_copy(update={"metadata_url": f"postgresql://gw:hush@127.0.0.1:{free_port()}/gw"})
+    with pytest.raises(SettingsInvalid, match=r"GROUNDWATCH_METADATA_URL.*cannot be opened.*Start that database") as refusal:
+        migrate.migrate(away)
+    assert "hush" not in str(refusal.value)
+
+
+def test_a_revision_that_nobody_made_cannot_be_gone_back_to(settings: Settings) -> None:
+    migrate.migrate(settings)
+    with pytest.raises(SettingsInvalid, match=r"--to='9999'.*one of 0001"):
+        migrate.downgrade(settings, "metadata", "9999")
 
 
 def test_the_retention_setting_reaches_every_table(settings: Settings, store: Store) -> None:
