@@ -1,7 +1,8 @@
 """Checks on demand: an answer is judged before it is shown, by workers of their own that the backlog never reaches.
 
 The workers start with the first check and end after a while without any. Work goes out one detector at a time, those
-who wait for an answer first, so that a deadline that has passed costs nothing more.
+who wait for an answer first. When a deadline has passed, the check's other detectors are not begun; the one at work may
+end, since a repeated check finds its verdicts kept, unless somebody else would have to wait for it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ from monitor.settings import Settings
 MOST_OPEN = 64
 IDLE_LIMIT_S = 900.0
 _COLLECT_S = 0.02
+# Unwanted work gives way to a check that no worker has been free for this long …
+KEPT_WAITING_S = 0.25
+# … once it was judged this long itself: most detectors end sooner, and a new worker has to load its models again.
+_LET_END_S = 1.0
 _RETRY_AFTER_S = 2
 
 log = structlog.get_logger(__name__)
@@ -51,6 +56,7 @@ class Check:
         self._changed = threading.Condition()
         self._abandoned = False
         self._running = 0
+        self._idle_since = time.monotonic()
 
     @property
     def finished(self) -> bool:
@@ -86,10 +92,26 @@ class Check:
         """Whether nothing more will come of it."""
         return self.finished or (self._abandoned and self._running == 0)
 
+    @property
+    def unwanted(self) -> bool:
+        """Whether a detector is at work for it although nobody waits any more."""
+        return self._abandoned and self._running > 0
+
+    @property
+    def kept_waiting(self) -> bool:
+        """Whether somebody waits for it and no worker has been free for it for a while."""
+        idle = self._running == 0 and bool(self._left) and not self._abandoned
+        return idle and time.monotonic() - self._idle_since >= KEPT_WAITING_S
+
+    def give_up(self, batches: int) -> None:
+        """So many of its detectors at work were stopped."""
+        self._running -= batches
+
     def note(self, outcome: OutcomeRecord) -> None:
         """One detector has ended."""
         with self._changed:
             self._running -= 1
+            self._idle_since = time.monotonic()
             self._outcomes[outcome.detector] = msgspec.structs.replace(outcome, response_id=self.record.id)
             self._changed.notify_all()
 
@@ -179,6 +201,7 @@ class CheckDesk:
         engine = self._running_engine()
         while engine.unfinished < self._settings.check_workers and self._hand_out(engine):
             pass
+        self._make_way(engine)
         for finished in engine.collect(_COLLECT_S):
             if self._vault is not None:
                 self._vault.damaged.update(finished.damaged)
@@ -208,6 +231,14 @@ class CheckDesk:
                 engine.submit(detector, [WorkItem(project=check.project, record=record)])
                 return True
         return False
+
+    def _make_way(self, engine: Engine) -> None:
+        with self._arrived:
+            checks = list(self._open.values())
+        if any(check.kept_waiting for check in checks):
+            for check in checks:
+                if check.unwanted:
+                    check.give_up(engine.withdraw([check.name], _LET_END_S))
 
     def _fail_open(self, reason: str) -> None:
         with self._arrived:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -82,6 +82,15 @@ class Engine(Protocol):
 
     def collect(self, timeout_s: float) -> list[Finished]:
         """What has finished, waiting up to ``timeout_s`` for something to."""
+        ...
+
+    def withdraw(self, response_ids: Collection[str], after_s: float) -> int:
+        """Give up batches that hold nothing but these responses: how many were given up; nothing is collected of them.
+
+        A batch that waits is dropped. One at work ends with its worker, which is replaced, but only when it has been
+        judged for ``after_s``: a worker that still loads is needed by whoever comes next, and one that is about to end
+        is dearer to replace than to wait for.
+        """
         ...
 
     def stop(self, *, drain: bool, timeout_s: float = 30.0) -> list[Finished]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
 
@@ -51,6 +51,7 @@ class _Seat:
     task: _Task | None = None
     loading: bool = False
     deadline: float = 0.0
+    judging_since: float = 0.0
     failed_starts: int = 0
     not_before: float = 0.0
 
@@ -107,6 +108,24 @@ class LocalEngine:
         done, self._done = self._done, []
         return done
 
+    def withdraw(self, response_ids: Collection[str], after_s: float) -> int:
+        def unwanted(task: _Task) -> bool:
+            return bool(task.items) and all(item.record.id in response_ids for item in task.items)
+
+        waiting = len(self._queue)
+        self._queue = deque(task for task in self._queue if not unwanted(task))
+        given_up = waiting - len(self._queue)
+        begun_before = time.monotonic() - after_s
+        for seat in self._seats:
+            if seat.child is None or seat.task is None or seat.loading or seat.judging_since > begun_before or not unwanted(seat.task):
+                continue
+            _log.info("a detection worker (%s) is replaced: nobody waits for its work any more", seat.task.detector)
+            seat.child.kill()
+            seat.child, seat.task, seat.ready = None, None, False
+            self.restarts += 1
+            given_up += 1
+        return given_up
+
     def stop(self, *, drain: bool, timeout_s: float = 30.0) -> list[Finished]:
         self._queue.clear()
         until = time.monotonic() + timeout_s
@@ -157,7 +176,8 @@ class LocalEngine:
             return
         seat.task = task
         seat.loading = task.detector not in child.loaded
-        seat.deadline = time.monotonic() + (_LOAD_S if seat.loading else self._allowance(task))
+        seat.judging_since = time.monotonic()
+        seat.deadline = seat.judging_since + (_LOAD_S if seat.loading else self._allowance(task))
         try:
             child.send(raw)
         except WorkerDied as death:
@@ -231,7 +251,8 @@ class LocalEngine:
                 available=True, version=message.version, weights_version=message.weights_version, costs=message.costs
             )
             if task is not None:
-                seat.loading, seat.deadline = False, time.monotonic() + self._allowance(task)
+                seat.loading, seat.judging_since = False, time.monotonic()
+                seat.deadline = seat.judging_since + self._allowance(task)
         elif task is not None and message.number == task.number:
             seat.task, seat.loading = None, False
             self._ended(task, message)

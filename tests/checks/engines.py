@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from monitor.detect.engine import DetectorReport, Finished, WorkItem, outcome_of
@@ -44,6 +44,11 @@ class WordEngine:
         if not done:
             time.sleep(min(timeout_s, 0.005))
         return [self._finished(detector, items) for detector, items in done]
+
+    def withdraw(self, response_ids: Collection[str], after_s: float) -> int:
+        before = len(self._queue)
+        self._queue = [(name, items) for name, items in self._queue if any(item.record.id not in response_ids for item in items)]
+        return before - len(self._queue)
 
     def stop(self, *, drain: bool, timeout_s: float = 30.0) -> list[Finished]:
         self.stopped += 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from monitor.checks.desk import MOST_OPEN, CheckDesk
+from monitor.checks.desk import KEPT_WAITING_S, MOST_OPEN, CheckDesk
 from monitor.clock import MovableClock
 from monitor.errors import SlowDown
 from monitor.records import Answer, ResponseRecord
@@ -65,6 +65,26 @@ def test_an_abandoned_check_begins_nothing_more(made: Desk) -> None:
     made.desk.take("default", record("second"), TWO, urgent=True).wait(10)
     assert ("quote_mismatch", "first") not in made.engine.order
     assert ("quote_mismatch", "second") in made.engine.order
+
+
+def test_work_that_nobody_waits_for_any_more_gives_way_to_the_next_check(made: Desk) -> None:
+    made.engine.held = {"ocr_mismatch"}
+    cut_off = made.desk.take("default", record("cut off"), TWO, urgent=True)
+    cut_off.wait(0.2)
+    cut_off.abandon()
+    assert [one.detector for one in made.desk.take("default", record("next"), ["quote_mismatch"], urgent=True).wait(10)] == [
+        "quote_mismatch"
+    ]
+    assert cut_off.over
+
+
+def test_a_queued_check_gives_way_to_nobody(made: Desk) -> None:
+    made.engine.held = {"ocr_mismatch"}
+    queued = made.desk.take("default", record("queued"), TWO, urgent=False)
+    queued.wait(0.2)
+    assert made.desk.take("default", record("next"), ["quote_mismatch"], urgent=True).wait(KEPT_WAITING_S * 3) == []
+    made.engine.held = set()
+    assert [one.state for one in queued.wait(10)] == ["judged", "judged"]
 
 
 def test_who_waits_goes_first(made: Desk) -> None:

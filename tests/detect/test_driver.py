@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,9 @@ class InstantEngine:
         bad = item.record.id in self.poison
         judgement = Judgement(state="failed", reason="it broke") if bad else Judgement(state="judged")
         return Finished(detector=detector, items=(item,), outcomes=(outcome_of(item, detector, judgement, NOON),), poison=bad)
+
+    def withdraw(self, response_ids: Collection[str], after_s: float) -> int:
+        raise AssertionError("responses that were taken in are judged, whoever waits")
 
     def stop(self, *, drain: bool, timeout_s: float = 30.0) -> list[Finished]:
         self.hold.clear()

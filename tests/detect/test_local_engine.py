@@ -186,6 +186,34 @@ def test_a_hard_stop_waits_for_nothing(make_engine: MakeEngine) -> None:
     assert not alive(pid)
 
 
+def test_withdrawn_work_is_dropped_or_ended_with_its_worker_and_the_rest_is_judged(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    hanging, waiting, wanted = items("hang", "unwanted", "wanted")
+    engine.submit("hanging", [hanging])
+    while not any(seat.task and not seat.loading for seat in engine._seats):
+        engine.collect(0.05)
+    (pid,) = pids(engine)
+    engine.submit("hanging", [waiting])
+    engine.submit("hanging", [wanted])
+    assert engine.withdraw(["r0", "r1"], after_s=3600) == 1, "what is at work may go on, what waits is dropped"
+    assert alive(pid)
+    assert engine.withdraw(["r0", "r1"], after_s=0) == 1
+    assert not alive(pid)
+    assert states(collect(engine, 1)) == {"r2": "judged"}
+    assert engine.unfinished == 0
+
+
+def test_a_worker_that_loads_for_withdrawn_work_is_left_to_load(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    engine.submit("hanging", items("hang"))
+    while not any(seat.task for seat in engine._seats):
+        engine.collect(0.05)
+    (pid,) = pids(engine)
+    assert any(seat.loading for seat in engine._seats)
+    assert engine.withdraw(["r0"], after_s=0) == 0
+    assert alive(pid)
+
+
 def test_a_record_that_cannot_be_sent_is_poison_alone(make_engine: MakeEngine) -> None:
     engine = make_engine()
     huge = Evidence(id="doc", media_type="text/plain", content="text", metadata={"n": 10**30})
