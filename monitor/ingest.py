@@ -93,8 +93,12 @@ class Ingest:
         self._clock = clock
         self.redactor = Redactor(settings.redact)
 
-    def take(self, project: str, body: bytes, content_type: str = "", content_encoding: str = "") -> list[Fate]:
+    def take(
+        self, project: str, body: bytes, content_type: str = "", content_encoding: str = "", *, keep_references: bool = False
+    ) -> list[Fate]:
         """The fate of every item of the body, in order. What is ``accepted`` is on disk.
+
+        With ``keep_references`` a reference that may not be followed is kept, for detectors to say that it was not checked.
 
         Raises:
             BodyUnsupported: a content type or encoding that is not read here.
@@ -109,7 +113,7 @@ class Ingest:
         kept = self.kept_times()
         for index, raw in enumerate(split(plain, content_type)):
             try:
-                record, spooled = self._admit(project, raw, kept)
+                record, spooled = self._admit(project, raw, kept, keep_references)
                 good.append((index, record.id, spooled))
             except RecordInvalid as error:
                 fates[index] = _refused(index, _id_of(raw), error.field, error.problem, error.remedy)
@@ -148,9 +152,9 @@ class Ingest:
             fates[index] = Fate(index=index, id=identifier, status="accepted" if new else "duplicate")
         return [fates[index] for index in sorted(fates)]
 
-    def _admit(self, project: str, raw: bytes, kept: KeptTimes) -> tuple[ResponseRecord, bytes]:
+    def _admit(self, project: str, raw: bytes, kept: KeptTimes, keep_references: bool) -> tuple[ResponseRecord, bytes]:
         record = parse_response(raw)
-        self._check_live(record, kept)
+        self._check_live(record, kept, keep_references)
         stored = self._stored(project, self.redactor.record(record))
         return record, raw if stored is record else encode_response(stored)
 
@@ -158,18 +162,18 @@ class Ingest:
         inline = any(evidence.content is not None for evidence in record.evidence)
         return self._evidence.of(project).externalise(record) if inline else record
 
-    def _check_live(self, record: ResponseRecord, kept: KeptTimes) -> None:
+    def _check_live(self, record: ResponseRecord, kept: KeptTimes, keep_references: bool) -> None:
         """What holds for a live record but not for a corpus."""
         self.check_time(record.time, kept)
         if record.labels:
             raise RecordInvalid("labels", "are for corpora and imports", "Log the response without labels; judge it in review")
-        self.check_references(record)
+        self.check_references(record, keep=keep_references)
 
-    def check_references(self, record: ResponseRecord) -> None:
-        """Raises RecordInvalid for a reference that nobody here will follow."""
+    def check_references(self, record: ResponseRecord, *, keep: bool = False) -> None:
+        """Raises RecordInvalid for a reference that nobody here will follow; with ``keep`` only where nobody ever could."""
         for index, evidence in enumerate(record.evidence):
             if evidence.uri is not None:
-                self._check_uri(f"evidence[{index}].uri", evidence.uri)
+                self._check_uri(f"evidence[{index}].uri", evidence.uri, keep)
 
     def kept_times(self) -> KeptTimes:
         """Which times the store keeps, as of now."""
@@ -187,14 +191,14 @@ class Ingest:
             problem = f"{time.isoformat()} is more than {self._settings.future_tolerance_s} s ahead of the server's clock"
             raise RecordInvalid("time", problem, "Set the sender's clock, or raise GROUNDWATCH_FUTURE_TOLERANCE_S")
 
-    def _check_uri(self, field: str, uri: str) -> None:
+    def _check_uri(self, field: str, uri: str, keep: bool) -> None:
         # A sha256: blob may still be on its way; detection says "evidence not stored" if it never comes.
         if uri.startswith("sha256:"):
             return
         if uri.startswith("file:"):
             problem = "file: is for corpora on this machine, not for the network"
             raise RecordInvalid(field, problem, "Upload the file with PUT /v1/evidence/{sha256} and send sha256:<hex>")
-        if not reference_allowed(uri, self._settings.evidence_prefixes):
+        if not keep and not reference_allowed(uri, self._settings.evidence_prefixes):
             problem = f"{uri[:200]!r} is under no allowed prefix"
             raise RecordInvalid(field, problem, "Upload the file, or ask the operator to add its prefix to GROUNDWATCH_EVIDENCE_PREFIXES")
 

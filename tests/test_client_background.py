@@ -321,6 +321,23 @@ def test_a_chat_with_a_picture_and_sound_is_logged_whole() -> None:
     ]
 
 
+def test_a_chat_asks_to_be_kept_where_its_picture_cannot_be_fetched_and_a_response_does_not() -> None:
+    sidecar = Sidecars()
+    addresses = ["https://example.com/a.png", "http://10.0.0.1/b.png"]
+    content = [{"type": "image_url", "image_url": {"url": address}} for address in addresses]
+    response = {"model": "m-1", "choices": [{"message": {"content": "A dog."}}]}
+    with sidecar.client(raise_errors=True) as client:
+        client.log_chat({"messages": [{"role": "user", "content": content}]}, response, attributes={"shop": 7})
+        client.log_response(workflow="qa", answer="A dog.", files={"a": addresses[0]})
+        client.flush()
+    chat, plain = sorted(sidecar.records, key=lambda record: record["workflow"])
+    assert [piece["uri"] for piece in chat["evidence"]] == addresses[:1]
+    assert chat["attributes"] == {"shop": 7, "chat": {"unreachable_evidence": addresses[1:]}}
+    assert "attributes" not in plain
+    asked = {json.loads(request.read())[0]["workflow"]: request.url.query for request in sidecar.requests}
+    assert asked == {"chat": b"references=keep", "qa": b""}
+
+
 def test_a_response_of_the_responses_api_is_logged() -> None:
     sidecar = Sidecars()
     request = {"model": "m", "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi?"}]}]}

@@ -175,6 +175,12 @@ def test_references_outside_the_allowed_prefixes_are_refused(taking: Taking, uri
     assert taking.refusal(with_evidence(uri=uri))[0] == "evidence[0].uri"
 
 
+def test_references_that_are_to_be_kept_are_taken_but_no_file_of_this_machine(taking: Taking) -> None:
+    sent = [with_evidence(uri="https://files.example.com/other/page.png"), {**with_evidence(uri="file:/etc/passwd"), "id": "r-2"}]
+    fates = taking.ingest.take("default", json.dumps(sent).encode(), keep_references=True)
+    assert [fate.status for fate in fates] == ["accepted", "refused"]
+
+
 @pytest.mark.parametrize("uri", ["https://files.example.com/answers/a.png", "s3://bucket/a.png", f"sha256:{'0' * 64}"])
 def test_allowed_and_uploaded_references_are_taken(taking: Taking, uri: str) -> None:
     assert taking(with_evidence(uri=uri)) == [("r-1", "accepted")]

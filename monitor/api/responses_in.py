@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from anyio.to_thread import run_sync
@@ -44,14 +44,18 @@ _BODY: dict[str, Any] = {
     },
     openapi_extra=_BODY,
 )
-async def take_responses(request: Request, running: Running, who: Who) -> Response:
-    """Log responses. 202: every accepted item is on disk; refused items name the field and the remedy."""
+async def take_responses(request: Request, running: Running, who: Who, references: Literal["refuse", "keep"] = "refuse") -> Response:
+    """Log responses. 202: every accepted item is on disk; refused items name the field and the remedy.
+
+    ``references=keep`` takes evidence in whose address is under no allowed prefix; it is never followed and not checked.
+    """
     intake: Intake = request.app.state.intake
     headers = request.headers
     kind, encoding = headers.get("content-type", ""), headers.get("content-encoding", "")
+    keep = references == "keep"
     try:
         async with intake.body(request) as body:
-            fates = await run_sync(_take, running, who.project, body, kind, encoding, limiter=intake.threads)
+            fates = await run_sync(_take, running, who.project, body, kind, encoding, keep, limiter=intake.threads)
     except GroundwatchError as error:
         running.metrics.refused_requests.labels(str(status_of(error))).inc()
         raise
@@ -60,9 +64,9 @@ async def take_responses(request: Request, running: Running, who: Who) -> Respon
     return _reply(fates)
 
 
-def _take(running: Context, project: str, body: bytes, kind: str, encoding: str) -> list[Fate]:
+def _take(running: Context, project: str, body: bytes, kind: str, encoding: str, keep: bool) -> list[Fate]:
     running.limits.check(project)
-    fates = running.ingest.take(project, body, kind, encoding)
+    fates = running.ingest.take(project, body, kind, encoding, keep_references=keep)
     running.limits.charge(project, responses=sum(fate.status == "accepted" for fate in fates))
     return fates
 

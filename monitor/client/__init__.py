@@ -104,8 +104,18 @@ class Client:
         Raises:
             RecordInvalid, OSError: only with ``raise_errors``.
         """
+        return self._log(record, files or {}, fields)
+
+    def _log(
+        self,
+        record: ResponseRecord | Mapping[str, Any] | None,
+        files: Mapping[str, Any],
+        fields: Mapping[str, Any],
+        *,
+        keep_references: bool = False,
+    ) -> str | None:
         try:
-            parcel = parcel_of(record, files or {}, fields)
+            parcel = parcel_of(record, files, fields, keep_references=keep_references)
         except (GroundwatchError, OSError, TypeError, ValueError) as error:
             if self._raise_errors:
                 raise
@@ -118,7 +128,9 @@ class Client:
         """Log an OpenAI-compatible chat: question, answer, pictures, recordings and documents, model and tokens.
 
         ``request`` is what was passed to ``chat.completions.create`` or ``responses.create``, ``response`` what came
-        back. ``workflow`` and any other field of the record may be added or given differently. As :meth:`log_response`.
+        back. ``workflow`` and any other field of the record may be added or given differently. As :meth:`log_response`,
+        but a picture that the sidecar may not fetch costs nothing but itself: it is kept as evidence that was not checked,
+        or, where its address is not one that could be followed, named in ``attributes["chat"]["unreachable_evidence"]``.
         """
         try:
             known, media = fields_of(request, response)
@@ -128,7 +140,9 @@ class Client:
             self._outbox.dropped += 1
             log.warning("a chat could not be logged: %s", error)
             return None
-        return self.log_response({"workflow": "chat", **known, **fields}, files={**media, **(files or {})})
+        given = {"workflow": "chat", **known, **fields}
+        given["attributes"] = {**known["attributes"], **(fields.get("attributes") or {})}
+        return self._log(given, {**media, **(files or {})}, {}, keep_references=True)
 
     @contextmanager
     def response(self, **fields: Any) -> Iterator[Drafted]:

@@ -41,10 +41,11 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A record with its uploads."""
+    """A record with its uploads. ``keep_references``: one that the sidecar may not follow is kept as not checked, not refused."""
 
     record: ResponseRecord
     uploads: tuple[Upload, ...]
+    keep_references: bool = False
 
     @property
     def held_bytes(self) -> int:
@@ -53,7 +54,9 @@ class Parcel:
         return 1024 + texts + sum(upload.held_bytes for upload in self.uploads)
 
 
-def parcel_of(record: ResponseRecord | Mapping[str, Any] | None, files: Mapping[str, Any], fields: Mapping[str, Any]) -> Parcel:
+def parcel_of(
+    record: ResponseRecord | Mapping[str, Any] | None, files: Mapping[str, Any], fields: Mapping[str, Any], *, keep_references: bool = False
+) -> Parcel:
     """A record given whole, as a mapping or as fields, with ``files`` by evidence id.
 
     ``answer`` and ``question`` may be plain text, ``time`` is now and ``id`` is made up unless they are given.
@@ -83,7 +86,7 @@ def parcel_of(record: ResponseRecord | Mapping[str, Any] | None, files: Mapping[
             evidence.append(piece)
         _attach(piece, name, value, uploads)
     given["evidence"] = evidence
-    return Parcel(parse_response(msgspec.json.encode(given)), tuple(uploads))
+    return Parcel(parse_response(msgspec.json.encode(given)), tuple(uploads), keep_references)
 
 
 def _attach(piece: dict[str, Any], name: str, value: Any, uploads: list[Upload]) -> None:

@@ -32,13 +32,14 @@ def fields_of(request: Mapping[str, Any], response: Any) -> tuple[dict[str, Any]
     if not text:
         raise RecordInvalid("response", "has no answer text", "Log the call that gave the answer, not one that asked for tools")
     questions = [message.text for message in messages if message.role == "user" and message.text.strip()]
-    evidence, files = _evidence(messages)
+    evidence, files, unreachable = _evidence(messages)
     fields: dict[str, Any] = {
         "answer": {"text": text} if reason is None else {"text": text, "finish_reason": reason},
         "question": questions[-1] if questions else None,
         "model": {"name": str(came.get("model") or request.get("model") or "unknown")},
         "evidence": evidence,
         "usage": _usage(came.get("usage")),
+        "attributes": {"chat": {"unreachable_evidence": unreachable}} if unreachable else {},
     }
     return fields, files
 
@@ -62,13 +63,17 @@ def _answered(response: Mapping[str, Any]) -> tuple[str, str | None]:
     return "\n".join(text for text in texts if text), response.get("status")
 
 
-def _evidence(messages: Sequence[Message]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _evidence(messages: Sequence[Message]) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
+    """Pieces of evidence, their files by id, and the references that nobody here can follow."""
     evidence: list[dict[str, Any]] = []
     files: dict[str, Any] = {}
+    unreachable: list[str] = []
     for medium in (medium for message in messages for medium in message.media):
         name = f"input-{len(evidence) + 1}"
         source = _source(medium)
-        if source is not None:
+        if source is None:
+            unreachable.append((medium.uri or medium.media_type)[:500])
+        else:
             evidence.append({"id": name, "media_type": _media_type(medium)})
             files[name] = source
     for message in messages:
@@ -76,7 +81,7 @@ def _evidence(messages: Sequence[Message]) -> tuple[list[dict[str, Any]], dict[s
             evidence.append(
                 {"id": f"tool-{len(evidence) + 1}", "media_type": "text/plain", "content": message.text, "title": "tool result"}
             )
-    return evidence, files
+    return evidence, files, unreachable
 
 
 def _source(medium: Media) -> bytes | str | None:

@@ -149,10 +149,14 @@ class Outbox:
 
     def _deliver(self, batch: Sequence[tuple[float, Parcel]]) -> None:
         ready = [(queued, parcel) for queued, parcel in batch if self._upload(queued, parcel)]
-        if not ready:
-            return
+        for keep_references in (False, True):
+            if alike := [(queued, parcel) for queued, parcel in ready if parcel.keep_references == keep_references]:
+                self._send(alike, keep_references)
+
+    def _send(self, ready: Sequence[tuple[float, Parcel]], keep_references: bool) -> None:
         oldest = min(queued for queued, _ in ready)
-        reply = self._persist(oldest, lambda: self._connection.send([parcel.record for _, parcel in ready]))
+        records = [parcel.record for _, parcel in ready]
+        reply = self._persist(oldest, lambda: self._connection.send(records, keep_references=keep_references))
         if reply is None:
             self.dropped += len(ready)
             return

@@ -107,10 +107,11 @@ class Connection:
         """After a fork: the sockets belong to the parent."""
         self._opened = None
 
-    def send(self, records: Sequence[ResponseRecord]) -> Reply:
+    def send(self, records: Sequence[ResponseRecord], *, keep_references: bool = False) -> Reply:
         """Log records; refused ones are named in the reply and cost no neighbour. Raises ClientError."""
+        path = "/v1/responses?references=keep" if keep_references else "/v1/responses"
         body = b"[" + b",".join(encode_response(record) for record in records) + b"]"
-        response = self._request("POST", "/v1/responses", content=body, headers={"Content-Type": "application/json"})
+        response = self._request("POST", path, content=body, headers={"Content-Type": "application/json"})
         # 400 with items = every item was refused; any other 400 is about the request itself.
         if response.status_code == 400 and response.headers.get("content-type", "").startswith("application/json"):
             return _reply.decode(response.content)
