@@ -78,11 +78,9 @@ def test_people_sign_in_and_act_under_their_own_name(chromium: str, issuer: Issu
         page.set_default_timeout(WAIT_MS)
         page.goto(f"{url}/operations")
         page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("button", name="Account").wait_for()
-        page.goto(f"{url}/operations")
+        page.get_by_text("Detectors ready").wait_for()
         page.get_by_role("button", name="Account").click()
         page.get_by_text("Signed in as ann@example.com").wait_for()
-        page.get_by_text("Detectors ready").wait_for()
         if shots := os.environ.get("GROUNDWATCH_SCREENSHOTS"):
             page.screenshot(path=f"{shots}/signed-in.png")
         page.get_by_role("button", name="Sign out").click()
@@ -106,6 +104,27 @@ def test_people_sign_in_and_act_under_their_own_name(chromium: str, issuer: Issu
     assert httpx.put(f"{sidecar.url}/v1/limits", json={}, headers=operator).status_code == 403
     old = {"Authorization": f"Bearer {issuer.token(time.time() - 7200)}"}
     assert httpx.get(f"{sidecar.url}/v1/audit", headers=old).status_code == 401
+
+
+def test_a_link_in_an_alert_leads_through_the_sign_in_to_its_target(chromium: str, served: tuple[Sidecar, str]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    _, url = served
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        page: Any = browser.new_page()
+        page.set_default_timeout(WAIT_MS)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{url}/responses?flagged=yes&workflow=a%26b")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Account").wait_for()
+        page.wait_for_url("**/responses?*workflow=a%26b*")
+        page.get_by_role("link", name="Alerts").click()
+        page.wait_for_url("**/alerts*")
+        assert errors == []
+        browser.close()
 
 
 def test_what_signs_the_cookies_is_kept_and_closed_to_others(tmp_path: Path) -> None:
