@@ -51,6 +51,7 @@ from monitor.migrate import migrate
 from monitor.otlp.traces import Traces
 from monitor.records import DEFAULT_PROJECT
 from monitor.retention import EvidenceRetention
+from monitor.room import Room
 from monitor.sealing import PlainFolder, Vault, begin_sealing
 from monitor.settings import Settings
 from monitor.spool import Spool
@@ -186,6 +187,7 @@ class Service:
         closing.callback(jobs.stop)
         renderer = Renderer()
         closing.callback(renderer.stop)
+        room = Room(settings.data)
         return Context(
             settings=settings,
             clock=clock,
@@ -206,7 +208,8 @@ class Service:
             started_at=started_at,
             erasure=erasure,
             views=views,
-            not_ready=lambda: _not_ready(spool, settings.spool_max_bytes),
+            not_ready=lambda: _not_ready(spool, settings.spool_max_bytes, room),
+            write_refused=room.note,
         )
 
     def application(self) -> FastAPI:
@@ -269,13 +272,14 @@ def _prepare(settings: Settings, store: Store) -> None:
     migrate(settings, store)
 
 
-def _not_ready(spool: Spool, max_bytes: int) -> list[str]:
+def _not_ready(spool: Spool, max_bytes: int, room: Room) -> list[str]:
     """What keeps responses out. Not the store: a balancer that turned away for it would lose what the spool is there to keep."""
     try:
         waiting = spool.pending()
     except StorageUnavailable as error:
         return [str(error)]
-    return ["the spool is full"] if waiting.bytes >= _FULL * max_bytes else []
+    full = "the spool is full" if waiting.bytes >= _FULL * max_bytes else None
+    return [reason for reason in (full, room.missing()) if reason is not None]
 
 
 def _flush(spool: Spool) -> None:

@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "monitor.telemetry",
         "monitor.tracing",
     ),
-    ("monitor.spool", "monitor.store", "monitor.metadata", "monitor.evidence", "migrations"),
+    ("monitor.spool", "monitor.room", "monitor.store", "monitor.metadata", "monitor.evidence", "migrations"),
     (
         "monitor.migrate",
         "monitor.limits",

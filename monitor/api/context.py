@@ -15,6 +15,7 @@ from monitor.checks.queued import QueuedWork
 from monitor.clock import Clock
 from monitor.detect.driver import Driver
 from monitor.erasure import Erasure
+from monitor.errors import StorageUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.ingest import Ingest
 from monitor.jobs.runner import JobRunner
@@ -57,6 +58,8 @@ class Context:
     views: Views | None = None
     # Empty = ready; otherwise what is still missing, in words for the operator.
     not_ready: Callable[[], list[str]] = field(default=list)
+    # Told of every write that the disk refused.
+    write_refused: Callable[[StorageUnavailable], object] = field(default=lambda _error: None)
 
 
 async def _context_of(request: Request) -> Context:

@@ -105,6 +105,8 @@ async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, GroundwatchError)  # noqa: S101 - narrows the type Starlette's signature widened
     if status_of(error) >= 500:
         log.error("request failed", method=request.method, path=request.url.path, error=str(error))
+    if isinstance(error, StorageUnavailable):
+        request.app.state.context.write_refused(error)
     return problem_of(error)
 
 

@@ -17,7 +17,7 @@ from monitor.checks.queued import QueuedWork
 from monitor.clock import MovableClock
 from monitor.detect.contracts import DetectorStatus
 from monitor.detect.driver import Halt
-from monitor.errors import Conflict, NotFound, StoreUnavailable
+from monitor.errors import Conflict, NotFound, StorageUnavailable, StoreUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, QualityProblem
 from monitor.ingest import Ingest
@@ -261,6 +261,7 @@ class Api:
         self.settings, self.database, self.clock = settings, database, clock
         self.evidence = EvidenceStore(settings.blob_url, settings.max_evidence_bytes, settings.cache_dir)
         self.missing: list[str] = []
+        self.refused_writes: list[StorageUnavailable] = []
         self.engine = WordEngine()
         self.driver = IdleDriver()
         self.renderer = Renderer()
@@ -286,6 +287,7 @@ class Api:
             renderer=self.renderer,
             started_at=clock.now(),
             not_ready=lambda: self.missing,
+            write_refused=self.refused_writes.append,
         )
         self.app = create_app(self.context)
         self.http = TestClient(self.app, base_url="http://127.0.0.1:4318", raise_server_exceptions=False)

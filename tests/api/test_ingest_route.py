@@ -74,6 +74,7 @@ def test_a_full_disk_answers_507_and_nothing_is_acknowledged(api: Api) -> None:
     api.spool.failure = StorageUnavailable("/data/spool.sqlite3", "No space left on device")
     reply = api.http.post("/v1/responses", json=api.record())
     assert reply.status_code == 507
+    assert [error.path for error in api.refused_writes] == ["/data/spool.sqlite3"]
     assert "No space left" in reply.json()["detail"]
 
 

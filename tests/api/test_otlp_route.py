@@ -74,6 +74,7 @@ def test_what_may_be_sent_again_says_when(api: Api, failure: Exception, status: 
     assert reply.status_code == status
     assert int(reply.headers["retry-after"]) > 0
     assert Status.FromString(reply.content).message
+    assert len(api.refused_writes) == (status == 503), "readiness hears of a full disk"
 
 
 @pytest.mark.parametrize("chunked", [False, True])
