@@ -217,7 +217,7 @@ def _in_statements(case: Case) -> set[str]:
 def _not_judged(claim: Claim, reading: Reading, comparison: Comparison) -> str | None:
     """Why a claim cannot be judged on this reading, or None when it can."""
     if not reading.lines:
-        return "no text was read"
+        return "no text was read" if reading.complete else f"no text is on the first {reading.pages} pages, the rest was not read"
     if reading.characters < (NO_TEXT if claim.kind == "text" else LITTLE_TEXT):
         return f"hardly any text was read ({reading.characters} letters and digits)"
     if comparison.raw is None:

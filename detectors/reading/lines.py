@@ -45,8 +45,8 @@ class Line:
 class Reading:
     """Everything one reader saw in one piece of evidence.
 
-    ``pages`` is how many pages were read; ``complete`` is False when the evidence has more than the limit, so that
-    what was not found may still be there. ``reader`` names the reader and its version, or the PDF's own text.
+    ``pages`` is how many pages were read; ``complete`` is False when the evidence has more than the limit or than there
+    was time for, so that what was not found may still be there. ``reader`` names the reader and its version, or the PDF's own text.
     """
 
     lines: tuple[Line, ...]

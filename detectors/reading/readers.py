@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import threading
+import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ import numpy as np
 
 from detectors.contract import DetectorOptions, DetectorUnavailable, EvidenceFile, EvidenceUnreadable
 from detectors.reading.lines import Line, Reading
-from detectors.reading.pages import MAX_PAGES, open_pages
+from detectors.reading.pages import open_pages
 from detectors.reading.spotting import Pixels, Quads, piece_at, spotter_version, text_spotter
 from detectors.reading.transcribing import Transcriber
 from detectors.weights import OCR_SECOND, package_version, verified_files
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 _CACHED_READINGS = 512
 # Pages read together: their lines fill the recogniser's batches, four pages of 80 megapixels are a gigabyte.
 _TOGETHER = 4
+# Recognising a long scan ends here and the rest counts as unread: a response may take two minutes by default, and a
+# worker that is ended over its last pages has judged nothing of the first.
+_READ_S = 60.0
+# A page whose pixels differ by no more has nothing on it; the faintest print that is read differs by more.
+_BLANK = 2
 # What the second reader sees around a line, as a share of its height.
 _MARGIN = 0.15
 # Changes when a page is prepared or put together another way.
@@ -127,12 +133,19 @@ class FastReader:
     def _read(self, evidence: EvidenceFile) -> Reading:
         count, pages = open_pages(evidence)
         lines: list[Line] = []
+        known = 0
+        ends = time.monotonic() + _READ_S
         while group := list(islice(pages, _TOGETHER)):
+            began = time.monotonic()
             drawn = [(page.number, np.asarray(page.image)) for page in group if page.image is not None]
-            read = dict(zip((number for number, _ in drawn), self._transcribe(drawn), strict=True))
+            printed = [(number, pixels) for number, pixels in drawn if int(pixels.max()) - int(pixels.min()) > _BLANK]
+            read = dict(zip((number for number, _ in printed), self._transcribe(printed), strict=True))
             for page in group:
-                lines += read[page.number] if page.lines is None else page.lines
-        return Reading(tuple(lines), self.version, pages=min(count, MAX_PAGES), complete=count <= MAX_PAGES)
+                lines += read.get(page.number, ()) if page.lines is None else page.lines
+            known = group[-1].number
+            if (now := time.monotonic()) + (now - began) >= ends:
+                break
+        return Reading(tuple(lines), self.version, pages=known, complete=known == count)
 
     def _transcribe(self, pages: Sequence[tuple[int, Pixels]]) -> list[list[Line]]:
         if self._transcriber is None:

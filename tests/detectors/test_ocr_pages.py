@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from PIL import Image
 
-from detectors.contract import EvidenceFile, EvidenceUnreadable
+from detectors.contract import DetectorOptions, EvidenceFile, EvidenceUnreadable
 from detectors.reading import pages as pages_module
+from detectors.reading import readers
+from detectors.reading.lines import Line, Reading
 from detectors.reading.pages import open_pages, page_image
+from detectors.reading.readers import FastReader
 
 
 def evidence(path: Path, media_type: str) -> EvidenceFile:
@@ -94,6 +99,48 @@ def test_a_long_document_is_read_up_to_the_limit(tmp_path: Path, monkeypatch: py
     count, found = open_pages(evidence(path, "application/pdf"))
     assert count == 4
     assert len(list(found)) == 2
+
+
+class CountingTranscriber:
+    """Reads one line from every picture it is given, and counts them."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def transcribe(self, pages: Sequence[tuple[int, Any]]) -> list[list[Line]]:
+        self.numbers += [number for number, _ in pages]
+        return [[Line("printed", 0.9, (0, 0, 1, 1), number)] for number, _ in pages]
+
+
+def reading(path: Path, transcriber: CountingTranscriber) -> Reading:
+    reader = FastReader(DetectorOptions())
+    reader._transcriber = cast(Any, transcriber)
+    return reader._read(evidence(path, "application/pdf"))
+
+
+def scan(path: Path, *printed: bool) -> Path:
+    """A PDF of pictures, with a stroke of the pen or blank."""
+    drawn = [Image.new("RGB", (60, 80), "white") for _ in printed]
+    for picture, pen in zip(drawn, printed, strict=True):
+        if pen:
+            picture.paste((0, 0, 0), (10, 10, 50, 14))
+    drawn[0].save(path, save_all=True, append_images=drawn[1:])
+    return path
+
+
+def test_a_page_with_nothing_on_it_is_not_given_to_the_reader(tmp_path: Path) -> None:
+    transcriber = CountingTranscriber()
+    found = reading(scan(tmp_path / "a.pdf", True, False, True), transcriber)
+    assert transcriber.numbers == [1, 3]
+    assert ([line.page for line in found.lines], found.pages, found.complete) == ([1, 3], 3, True)
+
+
+def test_a_scan_that_takes_too_long_is_read_in_part_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "_READ_S", 0.0)
+    transcriber = CountingTranscriber()
+    found = reading(scan(tmp_path / "a.pdf", *[True] * 6), transcriber)
+    assert transcriber.numbers == [1, 2, 3, 4]
+    assert (found.pages, found.complete) == (4, False)
 
 
 @pytest.mark.parametrize(
