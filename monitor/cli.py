@@ -356,7 +356,10 @@ def verify_chain(
     again: Annotated[bool, typer.Option("--replay", help="Judge again and compare the verdicts; needs --evidence.")] = False,
     data: Data = None,
 ) -> None:
-    """Recompute every hash. Exit code: 0 nothing is wrong, 1 something is, 2 the file is no chain."""
+    """Recompute every hash. Exit code: 0 all is good, 1 something is not, 2 the file is no chain, 3 a source is not in the folder.
+
+    Without --evidence no source outside the document is looked for, and none is missed.
+    """
     from monitor.chain.sources import opened_sources
     from monitor.chain.verification import read_chain, replay, verify
 
@@ -365,11 +368,12 @@ def verify_chain(
     document, settings = read_chain(file), _settings(data)
     with opened_sources(document, evidence, settings) if evidence is not None else nullcontext() as folder:
         steps = verify(document, folder)
+        missed = folder is not None and any(step.state == "unknown" for step in steps)
         if again and folder is not None:
             steps += replay(document, folder, settings)
     for step in steps:
         print(f"{step.state:<8} {step.what}{': ' if step.detail else ''}{step.detail}")
-    raise typer.Exit(1 if any(step.state == "bad" for step in steps) else 0)
+    raise typer.Exit(1 if any(step.state == "bad" for step in steps) else 3 if missed else 0)
 
 
 @keys.command("create")

@@ -186,12 +186,30 @@ def test_a_chain_whose_response_is_none_is_refused(judged: Judged) -> None:
 def test_the_command_says_each_step_and_ends_with_1_where_something_is_wrong(judged: Judged, tmp_path: Path) -> None:
     file = tmp_path / "chain.json"
     file.write_text(json.dumps(judged.document))
-    run = CliRunner().invoke(cli.app, ["chain", "verify", str(file), "--evidence", str(judged.folder)])
+    run = CliRunner().invoke(cli.app, ["chain", "verify", str(file)])
     assert (run.exit_code, "good     digest" in run.stdout) == (0, True)
     file.write_text(json.dumps({**judged.document, "project": "other"}))
     run = CliRunner().invoke(cli.app, ["chain", "verify", str(file)])
     assert (run.exit_code, "bad      digest" in run.stdout) == (1, True)
     assert CliRunner().invoke(cli.app, ["chain", "verify", str(file), "--replay"]).exit_code == 2
+
+
+def test_the_command_ends_with_3_where_a_source_is_not_in_the_folder(judged: Judged, tmp_path: Path) -> None:
+    file = tmp_path / "chain.json"
+    kept = judged.document
+    kept["response"]["evidence"], kept["sources"] = kept["response"]["evidence"][:2], kept["sources"][:2]
+    kept["digest"] = digest_of(kept)
+    file.write_text(json.dumps(kept))
+    command = ["chain", "verify", str(file), "--evidence", str(judged.folder)]
+    assert CliRunner().invoke(cli.app, command).exit_code == 0
+    (judged.folder / "any name.txt").unlink()
+    run = CliRunner().invoke(cli.app, command)
+    assert (run.exit_code, "unknown  source long: no file below" in run.stdout) == (3, True)
+
+
+def test_a_source_whose_hash_was_never_taken_is_missed_with_that_reason(judged: Judged) -> None:
+    (away,) = [step for step in verify(judged.document, judged.folder) if step.what == "source away"]
+    assert (away.state, away.detail) == ("unknown", "it was not stored, so no hash of it was taken")
 
 
 def test_exporting_without_a_sidecar_says_so(tmp_path: Path) -> None:

@@ -70,7 +70,10 @@ def verify(document: Mapping[str, Any], evidence: Path | None = None) -> list[St
         elif source["sha256"] in files:
             steps.append(Step(what=what, state="good"))
         else:
-            where = "no folder was given with --evidence" if evidence is None else f"no file below {evidence} has its hash"
+            if source["sha256"] is None:
+                where = "it was not stored, so no hash of it was taken"
+            else:
+                where = "no folder was given with --evidence" if evidence is None else f"no file below {evidence} has its hash"
             steps.append(Step(what=what, state="unknown", detail=where))
     return steps
 
