@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboards import api, frame, markup
 
-# The issuer sends everybody back to the first page. Where they were headed waits in their tab meanwhile, which no address
-# from outside can write to.
-_REMEMBER = """<script>
-if (location.pathname.length > 1 || location.search) sessionStorage.setItem("groundwatch-target", location.pathname + location.search)
-</script>"""
-_GO_ON = """<script>
-{
-  const target = sessionStorage.getItem("groundwatch-target")
-  sessionStorage.removeItem("groundwatch-target")
-  if (target && target !== location.pathname + location.search) location.replace(target)
-}
-</script>"""
+ASSETS = Path(__file__).parent / "assets"
 
 
 def passed() -> bool:
@@ -25,9 +16,9 @@ def passed() -> bool:
     if not api.sign_in_needed():
         return True
     if st.user.is_logged_in and st.user.tokens.get("id"):
-        _run(_GO_ON)
+        _keep_target(signed_in=True)
         return True
-    _run(_REMEMBER)
+    _keep_target(signed_in=False)
     _, middle, _ = st.columns([1, 1.2, 1])
     with middle:
         frame.put(
@@ -50,9 +41,12 @@ def show_visitor() -> None:
 
 def offer_again() -> None:
     """After a sign-in that has run out."""
-    _run(_REMEMBER)
+    _keep_target(signed_in=False)
     st.button("Sign in again", type="primary", icon=":material/login:", on_click=st.logout)
 
 
-def _run(script: str) -> None:
-    st.html(script, width="content", unsafe_allow_javascript=True)
+def _keep_target(*, signed_in: bool) -> None:
+    """Remember the address of a visitor who has to sign in first, and lead them there afterwards."""
+    # Registered on every run of the application, as Streamlit asks; the name is the identity.
+    component = st.components.v2.component("groundwatch.target", js=(ASSETS / "target.js").read_text(encoding="utf-8"))
+    component(data={"signed_in": signed_in}, key=f"target_{signed_in}", height=1)
