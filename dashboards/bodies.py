@@ -82,6 +82,7 @@ class EvidenceView(_Body, frozen=True):
     title: str | None
     sha256: str | None
     url: str | None
+    reference: str | None = None
     text: str | None = None
     deleted_at: datetime | None = None
     metadata: dict[str, Any] = {}

@@ -92,10 +92,12 @@ def show(item: EvidenceView, places: Sequence[Place], blind: bool = False) -> No
             _text(item, here, blind)
         elif item.deleted_at is not None:
             frame.say(f"Deleted by retention on {item.deleted_at:%Y-%m-%d}", "What was found in it stays; the file itself is gone.", "info")
-        elif item.url is None:
+        elif item.url is None and item.reference is not None:
             frame.say(
-                "The bytes of this evidence are not stored", "Upload them with PUT /v1/evidence/{sha256}; detectors need them too.", "warn"
+                "This evidence lies elsewhere", f"{item.reference}\nDetectors fetch it where the operator allowed its address.", "info"
             )
+        elif item.url is None:
+            frame.say("This evidence is not stored", "It was named but its file never came, so detectors cannot look at it either.", "warn")
         elif item.family == "image":
             _picture(item.url, here, None, item, blind)
         elif item.family == "pdf":
@@ -105,9 +107,18 @@ def show(item: EvidenceView, places: Sequence[Place], blind: bool = False) -> No
         else:
             frame.say("This kind of evidence has no view", item.media_type)
     except api.ApiFailed as error:
-        frame.say(error.title, error.detail, "warn")
+        frame.say(*_not_shown(item, error), "warn")
     except pictures.PictureUnreadable as error:
         frame.say("The picture cannot be read", str(error), "warn")
+
+
+def _not_shown(item: EvidenceView, error: api.ApiFailed) -> tuple[str, str]:
+    """What a reader is told where the API has no picture of it; its own words are for whoever calls it."""
+    if error.status == 415:
+        return "This evidence cannot be shown", f"The file is not what it was logged as ({item.media_type})."
+    if error.status == 422 and (problem := error.detail.partition(": ")[2].removesuffix(error.remedy or "").strip()):
+        return "This evidence cannot be shown", f"The file {problem}"
+    return error.title, error.detail
 
 
 def _picture(url: str, places: Sequence[Place], page: int | None, item: EvidenceView, blind: bool) -> None:

@@ -143,6 +143,7 @@ class EvidenceView(Body):
     title: str | None
     sha256: str | None
     url: str | None
+    reference: str | None = Field(None, description="Where it lies, s3:, gs: or https:, without user name, query and fragment.")
     text: str | None = Field(None, description="Text evidence up to 100,000 code points.")
     deleted_at: datetime | None = Field(None, description="When the bytes were deleted by the retention of their class.")
     metadata: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from fastapi import APIRouter, Query
@@ -159,11 +160,23 @@ def _evidence(store: EvidenceStore, evidence: Evidence, quality: EvidenceQuality
         title=evidence.title,
         sha256=sha256,
         url=f"/v1/evidence/{sha256}" if stored else None,
+        reference=_address(evidence.uri),
         text=_text(store, evidence, sha256 if stored else None),
         deleted_at=None if gone is None else gone[1],
         metadata=evidence.metadata,
         quality=None if quality is None else _quality(quality),
     )
+
+
+def _address(uri: str | None) -> str | None:
+    """A reference without what may open it to whoever reads this: credentials, and the signature in a query."""
+    try:
+        parts = urlsplit(uri or "")
+    except ValueError:  # brackets that are no IPv6 address
+        return None
+    if parts.scheme not in ("https", "s3", "gs"):
+        return None
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _quality(found: EvidenceQuality) -> EvidenceQualityView | None:

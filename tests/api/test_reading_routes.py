@@ -3,8 +3,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from monitor.records import Evidence
 from monitor.settings import Settings
 from tests.api.conftest import Api
 from tests.conftest import NOON
@@ -64,6 +66,25 @@ def test_a_filter_that_cannot_be_read_names_itself(api: Api, query: str, field: 
     assert reply.status_code in (400, 422)
     assert reply.headers["content-type"] == "application/problem+json"
     assert reply.json()["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("https://ann:secret@cdn.example.com/a%20b.png?X-Amz-Signature=secret#secret", "https://cdn.example.com/a%20b.png"),
+        ("s3://bucket/receipts/a.png", "s3://bucket/receipts/a.png"),
+        ("gs://bucket/a.png?generation=1", "gs://bucket/a.png"),
+        ("https://[broken/a.png", None),
+        (f"sha256:{'0' * 64}", None),
+    ],
+)
+def test_evidence_elsewhere_is_shown_with_its_address_and_no_secret_in_it(api: Api, uri: str, shown: str | None) -> None:
+    known = api.reader.rows["default", "r-1"]
+    record = msgspec.structs.replace(known.record, evidence=(Evidence(id="away", media_type="image/png", uri=uri),))
+    api.reader.rows["default", "r-1"] = msgspec.structs.replace(known, record=record)
+    reply = api.http.get("/v1/responses/r-1")
+    assert reply.json()["evidence"][0]["reference"] == shown
+    assert "secret" not in reply.text
 
 
 def test_a_response_shows_claims_evidence_outcomes_and_what_is_pending(api: Api) -> None:

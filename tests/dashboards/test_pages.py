@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from streamlit.testing.v1 import AppTest
 
+from dashboards import api
 from tests.dashboards.conftest import Opener, open_page, text_of
 from tests.dashboards.fake_api import create, running
 from tests.dashboards.fake_content import HOSTILE
@@ -284,6 +285,45 @@ def test_lost_evidence_leaves_the_rest_of_the_page(fake: FastAPI, opened: Opener
     text = text_of(opened("response", id=wanted))
     assert "Evidence missing" in text
     assert "not borne out" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "problem", "shown"),
+    [
+        (
+            415,
+            {"detail": "Content-Type 'application/zip' is not read here. Leave width out", "remedy": "Leave width out"},
+            "logged as (image/",
+        ),
+        (
+            422,
+            {"detail": "evidence ab: is a broken picture (cut). Upload it", "remedy": "Upload it"},
+            "The file is a broken picture (cut).",
+        ),
+    ],
+)
+def test_evidence_that_cannot_be_drawn_is_told_in_a_readers_words(
+    fake: FastAPI, opened: Opener, monkeypatch: pytest.MonkeyPatch, status: int, problem: dict[str, str], shown: str
+) -> None:
+    def refuse(*_: object, **__: object) -> bytes:
+        raise api.ApiFailed("Refused", problem["detail"], problem["remedy"], status)
+
+    monkeypatch.setattr(api, "picture", refuse)
+    text = text_of(opened("response", id=first_id(fake, "image-qa")))
+    assert "This evidence cannot be shown" in text
+    assert html.escape(shown) in text
+    assert problem["remedy"] not in text
+
+
+def test_evidence_that_lies_elsewhere_is_shown_with_its_address(fake: FastAPI, opened: Opener) -> None:
+    details = fake.state.desk.details
+    wanted = first_id(fake, "image-qa")
+    index = next(index for index, detail in enumerate(details) if detail.row.id == wanted)
+    away = details[index].evidence[0].model_copy(update={"url": None, "sha256": None, "reference": "s3://bucket/<b>.png"})
+    details[index] = details[index].model_copy(update={"evidence": [away]})
+    text = text_of(opened("response", id=wanted))
+    assert "This evidence lies elsewhere" in text
+    assert html.escape("s3://bucket/<b>.png") in text
 
 
 def test_evidence_that_retention_deleted_is_said_so_and_not_called_missing(fake: FastAPI, opened: Opener) -> None:
