@@ -116,8 +116,9 @@ def _not_shown(item: EvidenceView, error: api.ApiFailed) -> tuple[str, str]:
     """What a reader is told where the API has no picture of it; its own words are for whoever calls it."""
     if error.status == 415:
         return "This evidence cannot be shown", f"The file is not what it was logged as ({item.media_type})."
-    if error.status == 422 and (problem := error.detail.partition(": ")[2].removesuffix(error.remedy or "").strip()):
-        return "This evidence cannot be shown", f"The file {problem}"
+    # Its detail is "evidence NAME: problem. Remedy", and the remedy is a request.
+    if error.status == 422 and (problem := error.detail.rpartition(f"evidence {item.sha256}: ")[2].rpartition(". ")[0]):
+        return "This evidence cannot be shown", f"The file {problem}."
     return error.title, error.detail
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import html
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from streamlit.testing.v1 import AppTest
 
 from dashboards import api
+from monitor.api.problems import PROBLEM_TYPE, problem_of
+from monitor.errors import BodyUnsupported, EvidenceRefused, GroundwatchError
 from tests.dashboards.conftest import Opener, open_page, text_of
 from tests.dashboards.fake_api import create, running
 from tests.dashboards.fake_content import HOSTILE
@@ -288,31 +291,31 @@ def test_lost_evidence_leaves_the_rest_of_the_page(fake: FastAPI, opened: Opener
 
 
 @pytest.mark.parametrize(
-    ("status", "problem", "shown"),
+    ("error", "shown"),
     [
+        (BodyUnsupported("evidence", "application/zip", "Leave width and page out"), "The file is not what it was logged as (image/png)."),
         (
-            415,
-            {"detail": "Content-Type 'application/zip' is not read here. Leave width out", "remedy": "Leave width out"},
-            "logged as (image/",
-        ),
-        (
-            422,
-            {"detail": "evidence ab: is a broken picture (cut). Upload it", "remedy": "Upload it"},
-            "The file is a broken picture (cut).",
+            EvidenceRefused("%SHA%", "is a broken picture (cut off. Early)", "Fetch it without width"),
+            "The file is a broken picture (cut off. Early).",
         ),
     ],
 )
 def test_evidence_that_cannot_be_drawn_is_told_in_a_readers_words(
-    fake: FastAPI, opened: Opener, monkeypatch: pytest.MonkeyPatch, status: int, problem: dict[str, str], shown: str
+    fake: FastAPI, opened: Opener, monkeypatch: pytest.MonkeyPatch, error: GroundwatchError, shown: str
 ) -> None:
+    wanted = first_id(fake, "image-qa")
+    sha256 = next(detail for detail in fake.state.desk.details if detail.row.id == wanted).evidence[0].sha256
+    answer = problem_of(error)
+    body = bytes(answer.body).replace(b"%SHA%", sha256.encode())
+
     def refuse(*_: object, **__: object) -> bytes:
-        raise api.ApiFailed("Refused", problem["detail"], problem["remedy"], status)
+        raise api._failure(httpx.Response(answer.status_code, content=body, headers={"Content-Type": PROBLEM_TYPE}))
 
     monkeypatch.setattr(api, "picture", refuse)
-    text = text_of(opened("response", id=first_id(fake, "image-qa")))
+    text = text_of(opened("response", id=wanted))
     assert "This evidence cannot be shown" in text
     assert html.escape(shown) in text
-    assert problem["remedy"] not in text
+    assert "width" not in text.partition("This evidence cannot be shown")[2][:200]
 
 
 def test_evidence_that_lies_elsewhere_is_shown_with_its_address(fake: FastAPI, opened: Opener) -> None:
