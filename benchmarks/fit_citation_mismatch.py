@@ -29,7 +29,7 @@ from detectors.calibration.fit import fit_platt
 from detectors.citation_mismatch import CitationMismatch
 from detectors.citing.bearing import FEATURES, MODEL, BearingScorer
 from detectors.claims.citing import without_marks
-from detectors.grounding.contradictions import KINDS
+from detectors.grounding.contradictions import best_aligned
 from detectors.grounding.passages import source_of
 
 FOLDS, SPLITS = 5, 4
@@ -64,9 +64,7 @@ def measure(folder: Path, kept: Path) -> Rows:
                         "wrong": label["hallucinated"],
                         "keys": [*(texts[name][1] for name in cited), record["question"]["text"]],
                         "features": features,
-                        "contradicted": {
-                            kind: max((one.aligned for one in support.contradictions if one.kind == kind), default=0.0) for kind in KINDS
-                        },
+                        "contradicted": best_aligned(support.contradictions),
                     }
                     out.write(json.dumps(known[key]) + "\n")
                     out.flush()

@@ -34,6 +34,7 @@ from detectors.claims import extract
 from detectors.claims.citing import without_marks
 from detectors.claims.statements import set_aside
 from detectors.grounding import model
+from detectors.grounding.contradictions import best_aligned
 from detectors.grounding.features import FEATURES
 from detectors.grounding.passages import source_of
 from detectors.grounding.support import SupportScorer
@@ -59,12 +60,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One label: the feature values of its sentences, its verdict, its document and its set."""
+    """One label: the feature values of its sentences, its verdict, its document, its set and the best aligned contradictions by kind."""
 
     values: list[list[float]]
     wrong: bool
     document: str
     kind: str
+    contradicted: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,13 @@ def collect(folder: Path, scorer: SupportScorer) -> tuple[list[Row], int]:
         ]
         claims = [claim for claim in extract(answer, ("text",)) if claim.kind == "statement" and claim.span and not set_aside(claim.text)]
         found = scorer.supports([without_marks(claim.text) for claim in claims], sources)
-        measured = [(claim.span, list(support.features.values())) for claim, support in zip(claims, found, strict=True) if claim.span]
+        measured = [(claim.span, support) for claim, support in zip(claims, found, strict=True) if claim.span]
         for label in record["labels"]:
-            values = [one for span, one in measured if span[0] < label["span"][1] and label["span"][0] < span[1]]
-            if values:
-                kind = record["cohort"]["set"]
-                rows.append(Row(values, label["hallucinated"], f"{kind}/{record['attributes']['group']}", kind))
+            mine = [one for span, one in measured if span[0] < label["span"][1] and label["span"][0] < span[1]]
+            if mine:
+                kind, values = record["cohort"]["set"], [list(one.features.values()) for one in mine]
+                contradicted = best_aligned([other for one in mine for other in one.contradictions])
+                rows.append(Row(values, label["hallucinated"], f"{kind}/{record['attributes']['group']}", kind, contradicted))
             else:
                 missing += 1
     return rows, missing
@@ -212,7 +215,7 @@ def kept_rows(path: Path | None, make: Callable[[], tuple[list[Row], int]]) -> t
             return [Row(*one) for one in stored["rows"]], stored["missing"]
     rows, missing = make()
     if path is not None:
-        stored = {"features": FEATURES, "rows": [[r.values, r.wrong, r.document, r.kind] for r in rows], "missing": missing}
+        stored = {"features": FEATURES, "rows": [[r.values, r.wrong, r.document, r.kind, r.contradicted] for r in rows], "missing": missing}
         path.write_text(json.dumps(stored), encoding="utf-8")
     return rows, missing
 

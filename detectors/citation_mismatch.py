@@ -99,7 +99,7 @@ class CitationMismatch(Detector):
     """
 
     name: ClassVar[str] = "citation_mismatch"
-    version: ClassVar[str] = "1.4.0"
+    version: ClassVar[str] = "1.4.1"
     kinds: ClassVar[frozenset[str]] = frozenset({"object", "text", "quantity", "entity", "quote", "speaker", "event", "trend", "statement"})
     families: ClassVar[frozenset[str]] = frozenset({"text", "pdf", "image", "audio", "video", "other"})
     seconds_per_case: ClassVar[float] = 0.15

@@ -80,18 +80,20 @@ class UngroundedStatement(Detector):
     those beside forms and tables in PDFs, whose fields say what no sentence does; and what is said of a page's look. Quotes, and
     numbers read out digit by digit, are left to ``quote_mismatch``; answers on pictures of which none is a page, to others.
 
-    A value, a name or a denial that stands against a passage which has the rest of the statement is flagged whatever the
-    model over all differences says, as sure as such contradictions were real where they were measured.
+    A value, a name, a denial or another part of the same deed ("Tom signed" for "Ann signed", "must" for "may") that stands
+    against a passage which has the rest of the statement is flagged whatever the model over all differences says, as sure as
+    such contradictions were real where they were measured.
 
     It is wrong when support takes more than reading: sums, world knowledge, irony, coreference across paragraphs
-    (false alarms); when a false statement is put together from true words, or changes one word for another of like use
-    ("cuts" for "hikes" of a cost) that its list of opposites does not have (misses). Of recordings only the words count:
+    (false alarms); when a false statement adds something likely ("and has a parking space"), is put together from true words, or
+    changes one word for another of like use ("cuts" for "hikes" of a cost) that its list of opposites does not have (misses).
+    Of recordings only the words count:
     a statement about other sounds ("music plays") is taken for one that is not borne out; so is one about a drawing or a form
     that fills a small part of a page. English only.
     """
 
     name: ClassVar[str] = "ungrounded_statement"
-    version: ClassVar[str] = "1.4.2"
+    version: ClassVar[str] = "1.5.0"
     kinds: ClassVar[frozenset[str]] = frozenset({"statement"})
     families: ClassVar[frozenset[str]] = frozenset(_READ) | _LOOKED_AT
     seconds_per_case: ClassVar[float] = 0.4

@@ -170,7 +170,7 @@ def show(report: CheckReport, console: Console) -> None:
             console.print(f"{outcome.detector}: {outcome.state.replace('_', ' ')}: {outcome.reason}", highlight=False, markup=False)
     for piece in report.quality:
         console.print(_quality(piece, titles))
-    console.print(_summary(findings), highlight=False)
+    console.print(_summary(findings, [outcome.detector for outcome in report.outcomes if outcome.state == "failed"]), highlight=False)
 
 
 def _quality(piece: EvidenceQuality, titles: dict[str, str]) -> Text:
@@ -191,8 +191,10 @@ def _where(finding: FindingRecord, titles: dict[str, str]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _summary(findings: Sequence[FindingRecord]) -> str:
+def _summary(findings: Sequence[FindingRecord], failed: Sequence[str]) -> str:
     count = Counter(finding.verdict for finding in findings)
+    if not findings and failed:
+        return f"Nothing was checked: {', '.join(failed)} failed."
     if not findings:
         return "Nothing was checked: no detector found a claim it is responsible for."
     return f"{count['hallucinated']} hallucinated, {count['supported']} supported, {count['not_checked']} not checked"

@@ -75,6 +75,9 @@ def test_the_report_says_how_good_each_input_is(settings: Settings, page: Path, 
 def test_the_quality_is_known_even_where_no_detector_can_run(settings: Settings, page: Path) -> None:
     report = fake_check(settings, "wrong", page, detectors=["absent"])
     assert [piece.grade for piece in report.quality] == ["good"]
+    shown = io.StringIO()
+    show(report, Console(file=shown, width=200))
+    assert shown.getvalue().rstrip().endswith("Nothing was checked: absent failed.")
 
 
 def test_given_claims_are_checked_instead_of_the_answer(settings: Settings, page: Path) -> None:

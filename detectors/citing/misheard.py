@@ -45,7 +45,7 @@ def doubt(support: Support, recordings: Sequence[EvidenceFile], options: Detecto
         if passage.evidence not in by_id:
             return None
         span = _span_of(passage, fault.instead)
-        if fault.kind == "denial":
+        if fault.kind in ("denial", "deed"):
             if sound_distance(fault.text, fault.instead) <= _ALIKE:
                 return f"“{fault.text}” sounds like “{fault.instead}”"
             return _UNSURE if mumbled(passage) else None

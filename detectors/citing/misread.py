@@ -46,7 +46,7 @@ def doubt(support: Support, pages: Sequence[Source]) -> str | None:
         if looks_like(fault.text, fault.instead):
             return f"“{fault.text}” may have been read as “{fault.instead}”"
         unsure = _unsure(passage, _span_of(passage, fault.instead))
-        return unsure or (_hidden(fault.text, pages) if fault.kind != "denial" else None)
+        return unsure or (_hidden(fault.text, pages) if fault.kind in ("value", "name") else None)
     best = support.passages[0]
     if best.home.recognised and (unsure := _unsure(best, best.span)):
         return unsure

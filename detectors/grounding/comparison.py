@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.contract import Span
 from detectors.grounding.encoder import Encoded, Vectors
-from detectors.grounding.lexicon import PLAIN_NEGATORS, converse, opposed
+from detectors.grounding.lexicon import LACKING, OTHER_AS_VERB, PLAIN_NEGATORS, converse, opposed
 from detectors.grounding.passages import Passage
 from detectors.grounding.quantities import Quantity, find_quantities
 from detectors.grounding.words import Word
@@ -98,13 +98,13 @@ def contradicted(claim: Text, passages: Sequence[Text], found: Sequence[Match]) 
     result = []
     lemmas = [{word.lemma: word for word in passage.words} for passage in passages]
     for number, (word, match) in enumerate(zip(claim.words, found, strict=True)):
-        if not word.content or match.passage < 0:
+        if not word.content or match.passage < 0 or (word.lemma in OTHER_AS_VERB and word.pos == "VERB"):
             continue
         passage = passages[match.passage]
-        other: Word | None = passage.words[match.word]
-        if not opposed(word.lemma, passage.words[match.word].lemma):
-            found_in = lemmas[match.passage]
-            other = None if match.same else next((found_in[lemma] for lemma in found_in if opposed(word.lemma, lemma)), None)
+        counterpart = passage.words[match.word]
+        other = counterpart if opposed(word.lemma, counterpart.lemma) else None
+        if other is None and not match.same:
+            other = next((one for lemma, one in lemmas[match.passage].items() if opposed(word.lemma, lemma)), None)
         if other is not None and not (converse(word.lemma, other.lemma) and _other_doer(claim, word, passage, other)):
             result.append((number, other.lemma))
     return result
@@ -128,6 +128,9 @@ def flipped(claim: Text, passages: Sequence[Text], found: Sequence[Match]) -> li
         # "No seats were sold" and "seats were not sold" negate other words and say the same.
         if denials and match.passage >= 0 and _denials(passages[match.passage]) == denials:
             continue
+        # Nor is it denied on one side only that there is no water in a tank that is empty.
+        if denials and match.passage >= 0 and any(other.lemma in LACKING for other in passages[match.passage].words):
+            continue
         if word.pos in ("VERB", "ADJ", "NOUN", "AUX") and word.content and match.passage >= 0 and match.likeness >= 0.5:
             counterpart = passages[match.passage].words[match.word]
             if word.negated != counterpart.negated and not opposed(word.lemma, counterpart.lemma):
@@ -136,7 +139,8 @@ def flipped(claim: Text, passages: Sequence[Text], found: Sequence[Match]) -> li
 
 
 def _denials(text: Text) -> int:
-    return sum(word.text.lower() in PLAIN_NEGATORS or word.dep == "neg" for word in text.words)
+    # "Without" denies a thing, not the deed.
+    return sum((word.text.lower() in PLAIN_NEGATORS and word.lemma != "without") or word.dep == "neg" for word in text.words)
 
 
 @dataclass(frozen=True, slots=True)

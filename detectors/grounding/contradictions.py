@@ -1,4 +1,4 @@
-"""What a passage says otherwise: a value, a name or a denial that differs where the rest of a sentence stands in the passage.
+"""What a passage says otherwise: a value, a name, a denial or a deed that differs where the rest of a sentence stands in the passage.
 
 A sentence that only adds something may rest on what nobody wrote down; one that says "74 minutes" where its source says
 "47 minutes" of the same thing is wrong. So a contradiction takes three things: the value or name stands nowhere in any
@@ -19,13 +19,16 @@ from rapidfuzz import fuzz
 
 from detectors.contract import Span
 from detectors.grounding.comparison import Match, Text, alike_around, contradicted, flipped, likeness
-from detectors.grounding.lexicon import opposed
+from detectors.grounding.deeds import filler_span, otherwise
+from detectors.grounding.duties import other_duties
+from detectors.grounding.lexicon import OTHER_AS_VERB, opposed
 from detectors.grounding.retrieval import Indexed
 from detectors.grounding.substitutions import stands_in, substitutions
-from detectors.grounding.values import Value, find_values, known_values
+from detectors.grounding.values import Value, find_values, in_groups, known_values
 from detectors.grounding.words import Word, stem
 
-KINDS = ("value", "name", "denial")
+# A deed is too rare among labels to be a feature of the fitted models; its rule alone counts.
+KINDS = ("value", "name", "denial", "deed")
 RULES = Path(__file__).with_name("contradiction_rules.json")
 NAMED_FORMS = Path(__file__).with_name("nationalities.json")
 # From this cosine on a word of the passage says what a word of the sentence says.
@@ -38,8 +41,8 @@ _FUZZY = 86.0
 _ONE_WORD = 0.8
 # What a word counts that only another of the best passages has, and a verb, adjective or adverb, which a paraphrase changes most easily.
 _ELSEWHERE, _PARAPHRASED = 0.75, 0.5
-# Numbers of so many digits are looked for in groups that stand apart.
-_TORN = 4
+_EXCEPTION = re.compile(r"\b(?:except(?:ing)?|unless|other than|apart from|save for)\b", re.IGNORECASE)
+_MARK = re.compile(r"[,;:()]")
 _PLACES = frozenset({"GPE", "LOC", "NORP", "FAC"})
 _NOT_NAMES = frozenset({"DATE", "TIME", "MONEY", "PERCENT", "CARDINAL", "ORDINAL", "QUANTITY", "LANGUAGE"})
 
@@ -81,6 +84,8 @@ def contradictions(claim: Text, passages: Sequence[Text], found: Sequence[Match]
         *_names(claim, passages, tables, indexed),
         *_denials(claim, passages, found, tables, indexed),
     ]
+    # A name or value that stands nowhere says more than that it is another one in this place.
+    every += [one for one in _deeds(claim, passages, direct, indexed) if not any(_meet(one.span, other.span) for other in every)]
     for one in _substituted(claim, passages, indexed):
         known = next((at for at, other in enumerate(every) if other.kind == one.kind and _meet(other.span, one.span)), None)
         if known is None:
@@ -94,6 +99,11 @@ def contradictions(claim: Text, passages: Sequence[Text], found: Sequence[Match]
 def rules() -> dict[str, Rule]:
     """The measured rules by kind."""
     return {kind: Rule(**fields) for kind, fields in json.loads(RULES.read_text(encoding="utf-8"))["rules"].items()}
+
+
+def best_aligned(every: Sequence[Contradiction]) -> dict[str, float]:
+    """How well the best contradiction of each kind is aligned; 0 where there is none."""
+    return {kind: max((one.aligned for one in every if one.kind == kind), default=0.0) for kind in KINDS}
 
 
 def surest(every: Iterable[Contradiction]) -> tuple[Contradiction, float] | None:
@@ -168,9 +178,14 @@ def _in_place(claim: Text, value: Value, passage: Text, other: Value) -> float:
 
 def _following(text: Text, span: Span) -> Word | None:
     """The noun a number counts: the first within three words behind it."""
+    end = span[1]
     for word in [word for word in text.words if word.span[0] >= span[1]][:3]:
+        # A comma or another number begins something else.
+        if word.number or _MARK.search(text.text, end, word.span[0]):
+            return None
         if word.pos in ("NOUN", "PROPN"):
             return word
+        end = word.span[1]
     return None
 
 
@@ -362,12 +377,7 @@ def _value_known(claim: Text, span: Span, passage: Text, place: Span, indexed: I
     known = [value for other in indexed.passages for value in known_values(other.text)]
     if any(value.equals(other) for value in mine for other in known):
         return True
-    # Groups of digits may be torn apart in a source: "3 000".
-    digits = [character for character in claim.text[slice(*span)] if character.isdigit()]
-    if len(digits) < _TORN:
-        return False
-    torn = re.compile(r"(?<!\d)" + r"[ .,]{0,3}".join(digits) + r"(?!\d)")
-    return any(torn.search(other.text) for other in indexed.passages)
+    return any(in_groups(claim.text[slice(*span)], other.text) for other in indexed.passages)
 
 
 def _has_digit(text: str) -> bool:
@@ -377,15 +387,31 @@ def _has_digit(text: str) -> bool:
 def _denials(
     claim: Text, passages: Sequence[Text], found: Sequence[Match], tables: Sequence[Sequence[float]], indexed: Indexed
 ) -> Iterator[Contradiction]:
-    told = [(n, other) for n, other in contradicted(claim, passages, found)]
+    told = contradicted(claim, passages, found)
     told += [(n, passages[found[n].passage].words[found[n].word].text) for n in flipped(claim, passages, found)]
     placed = [(number, instead, found[number].passage) for number, instead in told] + _other_deeds(claim, passages)
     for number, instead, passage in placed:
         word = claim.words[number]
-        if any(_meet(word.span, value.span) for value in find_values(claim.text)):
+        if _excepted(claim, passages[passage]) or any(_meet(word.span, value.span) for value in find_values(claim.text)):
             continue
         aligned = _aligned(claim, passages[passage], tables[passage], indexed, (word.span,))
         yield Contradiction("denial", word.text, word.span, instead, passage, aligned)
+
+
+def _excepted(claim: Text, passage: Text) -> bool:
+    """Whether a passage makes an exception of something the sentence speaks of: "except for service animals"."""
+    found = _EXCEPTION.search(passage.text)
+    stems = {word.stem for word in claim.words if word.content}
+    return found is not None and any(word.stem in stems for word in passage.words if word.span[0] >= found.end())
+
+
+def _deeds(claim: Text, passages: Sequence[Text], tables: Sequence[Sequence[float]], indexed: Indexed) -> Iterator[Contradiction]:
+    for one in (*otherwise(claim, passages), *other_duties(claim, passages)):
+        word = claim.words[one.word]
+        if _excepted(claim, passages[one.passage]):
+            continue
+        aligned = _aligned(claim, passages[one.passage], tables[one.passage], indexed, (filler_span(claim, one.word),))
+        yield Contradiction("deed", one.text, word.span, one.instead, one.passage, aligned)
 
 
 def _other_deeds(claim: Text, passages: Sequence[Text]) -> list[tuple[int, str, int]]:
@@ -393,7 +419,7 @@ def _other_deeds(claim: Text, passages: Sequence[Text]) -> list[tuple[int, str, 
     result = []
     for word in claim.words:
         verb = claim.words[word.head]
-        if word.dep not in ("nsubj", "nsubjpass") or verb.pos not in ("VERB", "AUX") or word.pos == "PRON":
+        if word.dep not in ("nsubj", "nsubjpass") or verb.pos not in ("VERB", "AUX") or word.pos == "PRON" or verb.lemma in OTHER_AS_VERB:
             continue
         for number, passage in enumerate(passages):
             heads = [passage.words[other.head] for other in passage.words if other.stem == word.stem and other.dep == word.dep]

@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.contract import Span
 from detectors.grounding.comparison import Match, NumberFit, Text, contradicted, flipped, matches, number_fits
-from detectors.grounding.contradictions import KINDS, Contradiction, contradictions
+from detectors.grounding.contradictions import Contradiction, best_aligned, contradictions
 from detectors.grounding.lexicon import NEGATORS, QUANTIFIERS, UNCERTAIN
 from detectors.grounding.retrieval import Candidate, Indexed
 from detectors.grounding.values import confirmed
@@ -52,7 +52,7 @@ FEATURES = (
 )
 # Below this likeness a new word has no counterpart worth naming.
 UNLIKE = 0.45
-_GAP_OF = {"value": "number", "name": "name"}
+_GAP_OF = {"value": "number", "name": "name", "deed": "opposite"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def measure(claim: Text, candidates: Sequence[Candidate], passages: Sequence[Tex
     opposites = contradicted(claim, passages, found)
     turned = flipped(claim, passages, found)
     otherwise = contradictions(claim, passages, found, indexed)
-    said = {kind: max((one.aligned for one in otherwise if one.kind == kind), default=0.0) for kind in KINDS}
+    said = best_aligned(otherwise)
     content = [n for n, word in enumerate(claim.words) if word.content and not word.number]
     weights = np.asarray([indexed.weight(claim.words[n].stem) for n in content] or [1.0])
     same = np.asarray([found[n].same for n in content] or [True])

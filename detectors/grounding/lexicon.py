@@ -37,6 +37,13 @@ NEGATORS = frozenset(
     }
 )
 PLAIN_NEGATORS = frozenset({"not", "no", "never", "none", "nobody", "nothing", "neither", "nor", "without", "cannot", "n't"})
+# Words that say of themselves that something is not there.
+LACKING = frozenset({"empty", "lack", "missing", "miss", "absent", "absence", "free", "except", "unless", "fail"})
+# Words whose opposite is another one where they are verbs: a lease that lasts.
+OTHER_AS_VERB = frozenset({"last", "open", "close", "mean"})
+# Auxiliaries that say what has to be done, and what may be.
+ORDER = frozenset({"must", "should", "shall"})
+LEAVE = frozenset({"may", "can", "could", "might"})
 UNCERTAIN = frozenset(
     {
         "may",

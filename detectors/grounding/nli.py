@@ -49,6 +49,7 @@ class NliModel:
             self._torch = importlib.import_module("torch")
         except ModuleNotFoundError as error:
             raise DetectorUnavailable("ungrounded_statement", f"Python package {error.name}", "pip install 'groundwatch[nli]'") from error
+        transformers.utils.logging.disable_progress_bar()
         place = {"local_files_only": True, "trust_remote_code": False}
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(str(self._folder), **place)
         self._model = transformers.AutoModelForSequenceClassification.from_pretrained(str(self._folder), use_safetensors=True, **place)

@@ -41,6 +41,8 @@ _MONTH = re.compile(r"\b(" + "|".join(name.capitalize() for name in sorted(MONTH
 _VERBLIKE = frozenset({"may", "march", "mar", "sept", "dec", "jan", "sun"})
 _BEFORE_MONTH = re.compile(r"\b(?:in|of|since|until|till|by|last|this|next|early|late|mid|for|from|to|through)[\s-]$", re.IGNORECASE)
 _DASHED_DAY = re.compile(r"(?<=\d)[-–](?=[0-3]?\d\s+(?:" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b)", re.IGNORECASE)
+# Fewer digits stand in groups by chance.
+_GROUPED = 4
 _TORN = re.compile(r"(?<=\d)(?: [.,] ?|[.,] )(?=\d)")
 _BEFORE_YEAR = re.compile(r"(?:\b(?:in|of|since|until|by|after|before|around|circa|from)\s|\()$", re.IGNORECASE)
 _WEEKDAY = re.compile(r"\b(" + "|".join(day.capitalize() for day in _DAYS) + r")s?\b")
@@ -164,6 +166,12 @@ def find_values(text: str) -> tuple[Value, ...]:
         found += [value for value in reader(text) if not any(value.span[0] < k.span[1] and k.span[0] < value.span[1] for k in found)]
     ordered = _joined(text, [_trimmed(value) for value in sorted(found, key=lambda value: value.span)])
     return tuple(_marked(text, value) for value in ordered)
+
+
+def in_groups(value: str, text: str) -> bool:
+    """Whether the digits of a value stand in a text in groups: "3 000", "1, 056"."""
+    digits = [character for character in value if character.isdigit()]
+    return len(digits) >= _GROUPED and re.search(r"(?<!\d)" + r"[ .,]{0,3}".join(digits) + r"(?!\d)", text) is not None
 
 
 def known_values(text: str) -> tuple[Value, ...]:

@@ -113,8 +113,14 @@ def _negated(doc: Doc) -> set[int]:
     """Tokens under a negation: the negated word itself and what hangs on it directly."""
     found: set[int] = set()
     for token in doc:
-        if token.lower_ in PLAIN_NEGATORS or token.dep_ == "neg":
+        if token.lower_ == "without":
+            # "Without approval" denies the approval and not the deed; "with or without" denies nothing.
+            if not (token.dep_ == "conj" and token.head.lower_ == "with"):
+                found.update(child.i for child in token.children if child.dep_ in ("pobj", "pcomp"))
+        elif token.lower_ in PLAIN_NEGATORS or token.dep_ == "neg":
             found.add(token.head.i)
+            if token.head.pos_ == "ADP":  # "not by e-mail"
+                found.update(child.i for child in token.head.children if child.dep_ == "pobj")
             if token.head.pos_ == "AUX" and token.head.head.i != token.head.i:
                 found.add(token.head.head.i)
     return found
