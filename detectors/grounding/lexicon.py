@@ -40,7 +40,7 @@ PLAIN_NEGATORS = frozenset({"not", "no", "never", "none", "nobody", "nothing", "
 # Words that say of themselves that something is not there.
 LACKING = frozenset({"empty", "lack", "missing", "miss", "absent", "absence", "free", "except", "unless", "fail"})
 # Words whose opposite is another one where they are verbs: a lease that lasts.
-OTHER_AS_VERB = frozenset({"last", "open", "close", "mean"})
+OTHER_AS_VERB = frozenset({"last"})
 # Auxiliaries that say what has to be done, and what may be.
 ORDER = frozenset({"must", "should", "shall"})
 LEAVE = frozenset({"may", "can", "could", "might"})
