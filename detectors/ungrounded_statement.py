@@ -10,7 +10,7 @@ from typing import ClassVar
 from detectors.citing import misheard, misread
 from detectors.citing.prose import ProsePages, is_prose
 from detectors.citing.spoken import segment_text
-from detectors.citing.stated import without_times
+from detectors.citing.stated import by_the_clock, without_times
 from detectors.citing.texts import SourceText, TextSources
 from detectors.claims.citing import without_marks
 from detectors.claims.depiction import about_looks
@@ -184,7 +184,8 @@ class UngroundedStatement(Detector):
     def _worded(case: Case, claim: Claim) -> str:
         """The words that a passage can bear out: no citation marks, and no times where there is something to be heard."""
         text = without_marks(claim.text)
-        if not case.evidence_of(*_HEARD) and not any(piece.role == "transcript" for piece in case.evidence):
+        heard = case.evidence_of(*_HEARD) or any(piece.role == "transcript" for piece in case.evidence)
+        if not heard or not by_the_clock(text):
             return text
         lengths = [seconds_of(piece) for piece in case.evidence_of(*_HEARD)]
         return without_times(text, max((length for length in lengths if length is not None), default=None))

@@ -17,6 +17,11 @@ _FEWEST_WORDS = 3
 _BEFORE_MARK = re.compile(r"\s+(?=[.,;:!?])")
 
 
+def by_the_clock(text: str) -> bool:
+    """Whether a text may name a time by the clock at all."""
+    return ":" in text
+
+
 def without_times(text: str, length_s: float | None = None) -> str:
     """A sentence without the places in a recording it names by the clock; times beyond ``length_s`` (seconds) are of the day and stay."""
     rest = text
@@ -27,9 +32,10 @@ def without_times(text: str, length_s: float | None = None) -> str:
 
 def stated_time(case: Case, claim: Claim) -> tuple[EvidenceFile, Interval] | None:
     """The one recording of a case and the window of it (seconds) that a statement says it is heard in; None without just one of each."""
-    if claim.kind != "statement" or claim.span is None or case.evidence_of("video"):
+    # Most statements give no time; only for those that may is the recording opened for its length.
+    if claim.kind != "statement" or claim.span is None or not by_the_clock(claim.text) or case.evidence_of("video"):
         return None
-    recordings = [piece for piece in case.evidence_of("audio") if piece.role != "reference_voice"]
+    recordings = case.evidence_of("audio")
     if len(recordings) != 1 or _has_own(claim, case.claims):
         return None
     windows = _clocked(claim.text, length := seconds_of(recordings[0]))
@@ -45,7 +51,7 @@ def _clocked(text: str, length_s: float | None) -> list[Window]:
     return [
         window
         for window in find_windows(text)
-        if any(":" in text[slice(*span)] for span in window.spans)
+        if any(by_the_clock(text[slice(*span)]) for span in window.spans)
         and max(window.start_s or 0.0, window.end_s or 0.0) <= (float("inf") if length_s is None else length_s + _SLACK_S)
     ]
 

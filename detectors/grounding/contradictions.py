@@ -19,7 +19,7 @@ from rapidfuzz import fuzz
 
 from detectors.contract import Span
 from detectors.grounding.comparison import Match, Text, alike_around, contradicted, flipped, likeness
-from detectors.grounding.deeds import filler_span, otherwise
+from detectors.grounding.deeds import alike_words, filler_span, otherwise
 from detectors.grounding.duties import other_duties
 from detectors.grounding.lexicon import OTHER_AS_VERB, opposed
 from detectors.grounding.retrieval import Indexed
@@ -406,7 +406,8 @@ def _excepted(claim: Text, passage: Text) -> bool:
 
 
 def _deeds(claim: Text, passages: Sequence[Text], tables: Sequence[Sequence[float]], indexed: Indexed) -> Iterator[Contradiction]:
-    for one in (*otherwise(claim, passages), *other_duties(claim, passages)):
+    alike = [alike_words(claim, passage) for passage in passages]
+    for one in (*otherwise(claim, passages, alike), *other_duties(claim, passages, alike)):
         word = claim.words[one.word]
         if _excepted(claim, passages[one.passage]):
             continue

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from detectors.contract import Span
 from detectors.grounding.comparison import Text, likeness
 from detectors.grounding.lexicon import converse, opposed
 from detectors.grounding.values import Value, find_values, in_groups
@@ -22,7 +23,8 @@ from detectors.grounding.words import Word
 SAME_DEED, ALIKE = 0.55, 0.8
 # "Failed to get" did not get.
 _FAILS = frozenset({"fail", "refuse", "decline", "neglect"})
-_DESCRIBES = frozenset({"amod", "compound", "nmod", "nummod", "poss", "det"})
+_NAMES_IT = frozenset({"compound", "nummod"})
+DESCRIBES = frozenset({"amod", "compound", "nmod", "nummod", "poss", "det"})
 _ONLY = frozenset({"only", "solely", "exclusively"})
 Alike = Callable[[int, int], float]
 
@@ -46,11 +48,11 @@ class Deed:
     places: Mapping[str, Sequence[int]]
 
 
-def otherwise(claim: Text, passages: Sequence[Text]) -> Iterator[Otherwise]:
-    """What passages say otherwise of the deeds of a sentence."""
-    tables = [alike_words(claim, passage) for passage in passages]
+def otherwise(claim: Text, passages: Sequence[Text], alike: Sequence[Alike]) -> Iterator[Otherwise]:
+    """What passages say otherwise of the deeds of a sentence; ``alike`` is :func:`alike_words` of each."""
+    theirs = [deeds(passage) for passage in passages]
     for deed in deeds(claim):
-        yield from _other_deed(claim, deed, passages, tables)
+        yield from _other_deed(claim, deed, list(zip(passages, theirs, alike, strict=True)))
     for number, passage in enumerate(passages):
         for word, text, instead in (*_only(claim, passage), *_directions(claim, passage)):
             yield Otherwise(word, text, number, instead)
@@ -114,12 +116,11 @@ def _joined(text: Text, number: int) -> list[int]:
     return found
 
 
-def _other_deed(claim: Text, deed: Deed, passages: Sequence[Text], tables: Sequence[Alike]) -> Iterator[Otherwise]:
+def _other_deed(claim: Text, deed: Deed, told: Sequence[tuple[Text, list[Deed], Alike]]) -> Iterator[Otherwise]:
     """The part of one deed that the passages tell otherwise; nothing where one of them tells it the same."""
     best: tuple[int, Otherwise] | None = None
-    for number, passage in enumerate(passages):
-        alike = tables[number]
-        for other in deeds(passage):
+    for number, (passage, others, alike) in enumerate(told):
+        for other in others:
             mine, theirs = claim.words[deed.verb], passage.words[other.verb]
             if alike(deed.verb, other.verb) < SAME_DEED or opposed(mine.lemma, theirs.lemma) or converse(mine.lemma, theirs.lemma):
                 continue
@@ -209,10 +210,8 @@ def _valued(text: Text, number: int, values: Sequence[Value]) -> list[Value]:
 
 def _phrase(text: Text, number: int) -> str:
     """A word with the names and nouns that stand right before it, and its number."""
-    first = number
-    while first and text.words[first - 1].head in (number, first) and text.words[first - 1].dep in ("compound", "nummod"):
-        first -= 1
-    return text.text[text.words[first].span[0] : text.words[number].span[1]]
+    start, end = filler_span(text, number, _NAMES_IT)
+    return text.text[start:end]
 
 
 def _only(claim: Text, passage: Text) -> Iterator[tuple[int, str, str]]:
@@ -257,9 +256,9 @@ def _named(word: Word) -> bool:
     return word.name and word.pos == "PROPN"
 
 
-def filler_span(text: Text, number: int) -> tuple[int, int]:
+def filler_span(text: Text, number: int, with_these: frozenset[str] = DESCRIBES) -> Span:
     """A word with what describes it right before it."""
     first = number
-    while first and text.words[first - 1].head in range(first, number + 1) and text.words[first - 1].dep in _DESCRIBES:
+    while first and text.words[first - 1].head in range(first, number + 1) and text.words[first - 1].dep in with_these:
         first -= 1
     return text.words[first].span[0], text.words[number].span[1]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from detectors.grounding.comparison import Text
-from detectors.grounding.deeds import SAME_DEED, Otherwise, alike_words
+from detectors.grounding.deeds import SAME_DEED, Alike, Otherwise
 from detectors.grounding.lexicon import LEAVE, ORDER
 
 # Words that call something right; what is forbidden is not.
@@ -21,11 +21,11 @@ class Duty:
     text: str
 
 
-def other_duties(claim: Text, passages: Sequence[Text]) -> Iterator[Otherwise]:
+def other_duties(claim: Text, passages: Sequence[Text], alike: Sequence[Alike]) -> Iterator[Otherwise]:
     """What passages say otherwise of what must, may or must not be done; nothing where one of them says the same of a like deed."""
-    known = [(number, alike_words(claim, passage), duties(passage)) for number, passage in enumerate(passages)]
+    known = [(number, alike[number], duties(passage)) for number, passage in enumerate(passages)]
     for verb, duty in duties(claim).items():
-        like = [(number, other) for number, alike, theirs in known for deed, other in theirs.items() if alike(verb, deed) >= SAME_DEED]
+        like = [(number, other) for number, words, theirs in known for deed, other in theirs.items() if words(verb, deed) >= SAME_DEED]
         # What must be done may be done.
         if not any(other.kind == duty.kind or (duty.kind, other.kind) == ("leave", "order") for _, other in like):
             yield from (Otherwise(verb, duty.text, number, other.text) for number, other in like)
