@@ -105,7 +105,12 @@ def contradicted(claim: Text, passages: Sequence[Text], found: Sequence[Match]) 
         other = counterpart if opposed(word.lemma, counterpart.lemma) else None
         if other is None and not match.same:
             other = next((one for lemma, one in lemmas[match.passage].items() if opposed(word.lemma, lemma)), None)
-        if other is not None and not (converse(word.lemma, other.lemma) and _other_doer(claim, word, passage, other)):
+        # "Does not open" says what "closed" says.
+        if (
+            other is not None
+            and word.negated == other.negated
+            and not (converse(word.lemma, other.lemma) and _other_doer(claim, word, passage, other))
+        ):
             result.append((number, other.lemma))
     return result
 

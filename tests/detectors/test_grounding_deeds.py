@@ -12,7 +12,7 @@ MINUTES = (
     "Dana calls the customer. The report was signed by Ralph. Requests must be approved by the department head and by the auditor. "
     "The tablets can be taken with or without food. Patients with a weak heart should not take them. "
     "The warranty covers parts but does not cover damage caused by water. The company failed to deliver the parts. "
-    "Pets are not permitted, except for service animals. Travel abroad needs written approval."
+    "Pets are not permitted, except for service animals. Travel abroad needs written approval. The museum is closed on Tuesdays."
 )
 
 
@@ -65,6 +65,7 @@ def test_a_part_of_a_deed_that_a_passage_has_otherwise_is_told_with_what_stands_
         "The warranty covers parts.",
         "The company did not deliver the parts.",
         "Service animals are permitted.",
+        "The museum does not open on Tuesdays.",
         "Mei will write the specification, and Dana will call the customer.",
     ],
 )
