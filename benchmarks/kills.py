@@ -1,10 +1,15 @@
 """kill -9 at random moments under load: every acknowledged record must be there afterwards, once.
 
     python -m benchmarks.kills --kills 200
+    sudo python -m benchmarks.kills --kills 50 --power-cuts
 
 A real sidecar process is loaded over HTTP with native batches and with OTLP spans (half of them waiting for a root that
 comes later or never), killed after a random time, and started again on the same data folder. In the end the ids that were
 acknowledged are held against the ids that can be read. Prints JSON; exits with 1 where one is lost or doubled.
+
+A kill leaves the kernel what was written and not synced; a power cut does not. With ``--power-cuts`` the data folder lies on
+an ext4 file system in a file, whose journal is aborted first (the kernel's ``trigger_fs_error``): from that moment nothing
+reaches the disk any more, and what was only in the cache is gone when it is mounted again.
 """
 
 from __future__ import annotations
@@ -13,12 +18,13 @@ import argparse
 import json
 import random
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +38,19 @@ from tests.serving import Sidecar
 
 THREADS = 4
 LONGEST_S = 300.0
+DISK_BYTES = 4 << 30
+# Exit codes up to this one: no errors, or errors that it mended.
+E2FSCK_MENDED = 1
+# What a client is told between the cut and the kill: whether the record was kept stays unknown.
+DISK_FAILED = (503, 507)
 
 
 class Load:
     """Threads that send for ever, each knowing what was acknowledged."""
 
-    def __init__(self, url: str, kill: int, seed: int) -> None:
+    def __init__(self, url: str, kill: int, seed: int, disk_fails: bool) -> None:
         self._url, self._kill, self._seed = url, kill, seed
+        self._expected = DISK_FAILED if disk_fails else ()
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self.acknowledged: Counter[str] = Counter()
@@ -72,6 +84,9 @@ class Load:
 
     def _note(self, ids: list[str], reply: httpx.Response) -> None:
         with self._lock:
+            if reply.status_code in self._expected:
+                self.unanswered.update(ids)
+                return
             if reply.status_code not in (200, 202) or "partialSuccess" in reply.text:
                 self.refused.append(reply.text[:300])
                 return
@@ -95,22 +110,66 @@ class Load:
         return [f"{trace_id}-{one.span_id}" for one in spans], lambda: client.post("/v1/traces", json=body)
 
 
-def run(kills: int, seed: int) -> dict[str, Any]:
-    """The reconciliation after so many kills."""
+class Disk:
+    """A file system of its own that loses its power when told to. Needs root, Linux and loop devices."""
+
+    def __init__(self, folder: Path) -> None:
+        self.mount_point = folder / "disk"
+        self._image = folder / "disk.img"
+        self.mount_point.mkdir()
+        with self._image.open("wb") as image:
+            image.truncate(DISK_BYTES)
+        self._call("mkfs.ext4", "-q", self._image)
+        self._mount()
+
+    def cut(self) -> None:
+        """Nothing written from now on, and nothing that was not synced, will be there again."""
+        device = Path(self._call("findmnt", "-no", "SOURCE", self.mount_point).strip()).name
+        Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("power cut")
+
+    def restore(self) -> None:
+        """Check the file system as a machine does when it starts, and mount it."""
+        self.end()
+        checked = subprocess.run(["e2fsck", "-fy", self._image], capture_output=True, text=True, check=False)
+        if checked.returncode > E2FSCK_MENDED:
+            raise RuntimeError(f"e2fsck ended with {checked.returncode}: {checked.stdout}{checked.stderr}")
+        self._mount()
+
+    def end(self) -> None:
+        """Unmount it."""
+        self._call("umount", self.mount_point)
+
+    def _mount(self) -> None:
+        self._call("mount", "-o", "loop,errors=remount-ro", self._image, self.mount_point)
+
+    def _call(self, *words: str | Path) -> str:
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+def run(kills: int, seed: int, power_cuts: bool) -> dict[str, Any]:
+    """The reconciliation after so many kills, or power cuts."""
     chance = random.Random(seed)
     acknowledged: Counter[str] = Counter()
     unanswered: set[str] = set()
     refused: list[Any] = []
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        sidecar = Sidecar(Path(folder) / "data", GROUNDWATCH_TRACE_WAIT_S="1")
+    with ExitStack() as ending:
+        folder = Path(ending.enter_context(tempfile.TemporaryDirectory()))
+        disk = Disk(folder) if power_cuts else None
+        if disk is not None:
+            ending.callback(disk.end)
+        sidecar = Sidecar((disk.mount_point if disk else folder) / "data", GROUNDWATCH_TRACE_WAIT_S="1")
         sidecar.wait_ready()
         try:
             for kill in range(kills):
-                load = Load(sidecar.url, kill, seed)
+                load = Load(sidecar.url, kill, seed, disk is not None)
                 time.sleep(chance.uniform(0.02, 1.5))
+                if disk is not None:
+                    disk.cut()
                 sidecar.kill()
                 load.end()
+                if disk is not None:
+                    disk.restore()
                 acknowledged += load.acknowledged
                 unanswered |= load.unanswered
                 refused += load.refused
@@ -131,7 +190,7 @@ def run(kills: int, seed: int) -> dict[str, Any]:
         finally:
             sidecar.end()
     return {
-        "kills": kills,
+        "power_cuts" if power_cuts else "kills": kills,
         "acknowledged": len(acknowledged),
         "readable": len(readable),
         "unanswered_but_kept": len(set(readable) & unanswered - set(acknowledged)),
@@ -162,7 +221,8 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--kills", type=int, default=200)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--power-cuts", action="store_true", help="cut the power of the disk as well (root)")
     given = arguments.parse_args()
-    report = run(given.kills, given.seed)
+    report = run(given.kills, given.seed, given.power_cuts)
     print(json.dumps(report, indent=1))
     sys.exit(1 if report["lost_count"] or report["doubled_count"] or report["refused"] else 0)

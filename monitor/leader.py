@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -45,5 +46,7 @@ class Leadership:
 
     def release(self) -> None:
         """Give the folder up. The file stays: removing it would let two processes lock different files of one name."""
-        os.ftruncate(self._file, 0)
+        # The pid is for people to read; on a disk that became read-only it stays, and the lock is free all the same.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, 0)
         os.close(self._file)

@@ -67,7 +67,7 @@ class Sidecar:
         raise AssertionError(f"not ready within {READY_LIMIT_S} s:\n{self.log.read_text()}")
 
     def kill(self) -> None:
-        """As a power cut does it: SIGKILL, nothing is told."""
+        """SIGKILL: the process is told nothing, and the kernel still writes what it was given."""
         self.process.kill()
         self.process.wait()
 

@@ -15,7 +15,7 @@ from monitor.store import client
 from monitor.store.client import Store
 from monitor.store.fragments import Query
 from monitor.store.reading import Reader
-from monitor.store.schema import priced
+from monitor.store.schema import RETENTION_COLUMNS, priced
 from monitor.store.writer import Writer
 from tests.store.samples import NOON, full, outcome, window
 
@@ -127,6 +127,29 @@ def test_the_same_batch_under_the_same_token_is_not_even_stored_twice(store: Sto
         )
         assert counted[0][0] <= rows
     assert store.rows(ask("SELECT count() FROM records"), {}) == [(30,)]
+
+
+def synced(store: Store) -> int:
+    """Files that the engine has synced since it started."""
+    return int(store.rows(Query("synced", "Counter.", "SELECT sum(value) FROM system.events WHERE event = 'FileSync'"), {})[0][0])
+
+
+def test_what_was_inserted_or_merged_is_on_the_disk_and_not_only_with_the_kernel(store: Store, writer: Writer) -> None:
+    first = full("a")
+    before = synced(store)
+    writer.insert_responses([first], "a")
+    responses = synced(store)
+    assert responses >= before + 2  # two tables, each at least its data
+    writer.insert_outcomes([outcome(first)], "a")
+    assert synced(store) > responses
+    writer.insert_responses([full("b", 2)], "b")
+    for table in ("records", "responses"):
+        inserted = synced(store)
+        store.execute("merge", f"OPTIMIZE TABLE {table} FINAL")
+        assert synced(store) > inserted
+    engines = Query("engines", "Engines.", "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()")
+    settings = dict(store.rows(engines, {}))
+    assert all("fsync_after_insert = 1" in settings[table] for table in RETENTION_COLUMNS)
 
 
 def test_nothing_is_inserted_for_an_empty_batch(writer: Writer) -> None:
