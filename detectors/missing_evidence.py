@@ -14,6 +14,7 @@ from detectors.presence.stock import Lack, Stock
 
 RULE_SCORES = Path(__file__).parent / "presence" / "rule_scores.json"
 NOTHING = "it speaks of no evidence that is missing, and what is attached can be used"
+NOTHING_AS_FAR_AS_READ = "it speaks of no evidence that is missing"
 _DENIED = {
     "absent": "that none was attached",
     "unable": "that it cannot be seen, heard or opened",
@@ -69,7 +70,7 @@ class MissingEvidence(Detector):
         started = time.perf_counter()
         findings = self.judge(case, self.claims_for(case))
         if not findings:
-            return self._outcome("not_applicable", (), NOTHING, started)
+            return self._outcome("not_applicable", (), NOTHING_AS_FAR_AS_READ if case.missing else NOTHING, started)
         return self.concluded(findings, started)
 
     def judge(self, case: Case, claims: Sequence[Claim]) -> list[Finding]:

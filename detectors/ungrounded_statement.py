@@ -136,9 +136,9 @@ class UngroundedStatement(Detector):
         """Statements; beside pictures and recordings only those no claim about what is seen or heard stands in.
 
         Where all there is are printed pictures, what a sentence says of things, values and trends is read, not seen; only
-        sentences about looks are left to others.
+        sentences about looks are left to others. Over a text that could not be read they end as not checked.
         """
-        if not self.concerns(case):
+        if not self.concerns(case) and not any(one.family in (*_READ, *_HEARD) for one in case.missing):
             return []
         statements = super().claims_for(case)
         if not case.evidence_of(*_LOOKED_AT):

@@ -111,6 +111,10 @@ class EvidenceRefused(GroundwatchError):
         super().__init__(f"evidence {evidence}: {problem}. {remedy}")
 
 
+class EvidenceTooSlow(EvidenceRefused):
+    """A referenced piece of evidence did not arrive in time."""
+
+
 class EvidenceAltered(EvidenceRefused):
     """The bytes of a piece of evidence are not those its record names by their hash."""
 

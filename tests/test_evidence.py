@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import os
@@ -18,8 +19,10 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from monitor.errors import EvidenceMissing, EvidenceRefused, RecordInvalid, SettingsInvalid, StorageUnavailable
-from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader, media_type_of, reference_allowed
+from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader, media_type_of, reference_allowed, references
 from monitor.evidence.blobs import sweep_incoming
+from monitor.evidence.faults import LEFT_ALONE_S, SLOW_WITHIN_S, Faults
+from monitor.evidence.references import is_public
 from monitor.records import Answer, Evidence, ResponseRecord
 from tests.detect.conftest import NOON
 
@@ -259,6 +262,13 @@ def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
         fetcher.fetch("https://cdn.example.com/a.txt")
 
 
+def test_what_a_server_packs_is_not_taken_for_the_file(tmp_path: Path) -> None:
+    packed = gzip.compress(b"hello")
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+    with pytest.raises(EvidenceRefused, match=r"the server packs it \(gzip\)"):
+        reader(tmp_path, head, packed).fetch("https://cdn.example.com/a.txt")
+
+
 def test_an_endless_reply_is_cut_at_the_limit(tmp_path: Path) -> None:
     fetcher = reader(tmp_path, b"HTTP/1.1 200 OK\r\n\r\n", *[bytes(600)] * 50)
     with pytest.raises(EvidenceRefused, match="larger than the limit of 1000 bytes"):
@@ -275,6 +285,72 @@ def test_an_error_of_the_server_is_named(tmp_path: Path) -> None:
 def test_private_addresses_are_refused_even_when_allowed(tmp_path: Path, host: str) -> None:
     with pytest.raises(EvidenceRefused, match="not a public address"):
         reader(tmp_path, prefixes=(f"https://{host}",)).fetch(f"https://{host}/a.txt")
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1::1", True),
+        ("64:ff9b::5db8:d822", True),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::a01:203", False),
+        ("2002:a01:203::1", False),
+        ("::ffff:10.1.2.3", False),
+        ("2001:0:4136:e378:8000:63bf:f5fe:fdfc", False),
+        ("224.0.0.1", False),
+        ("100.64.0.1", False),
+    ],
+)
+def test_an_address_is_as_public_as_the_one_it_is_translated_to(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+class Slow(httpcore.MockBackend):
+    """Counts connections; each one times out."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.asked: list[str] = []
+
+    def connect_tcp(self, host: str, *_: Any, **__: Any) -> httpcore.NetworkStream:
+        self.asked.append(host)
+        raise httpcore.ConnectTimeout
+
+
+def test_a_reference_that_failed_and_a_host_that_is_slow_are_left_alone_for_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, now = Slow(), [1_000.0]
+    monkeypatch.setattr(references, "Faults", lambda: Faults(lambda: now[0]))
+    fetcher = ReferenceReader(("https://slow.example.com", "https://other.example.com"), 1000, BlobCache(tmp_path, 1_000_000), network)
+
+    def fetch(uri: str, problem: str) -> None:
+        with pytest.raises(EvidenceRefused, match=problem):
+            fetcher.fetch(uri)
+
+    for _ in range(3):
+        fetch("https://slow.example.com/a.txt", "did not answer in time")
+    assert network.asked == ["slow.example.com"], "the second detector asks no more"
+    fetch("https://slow.example.com/b.txt", "did not answer in time")
+    fetch("https://slow.example.com/c.txt", r"slow\.example\.com was too slow 2 times")
+    fetch("https://other.example.com/c.txt", "did not answer in time")
+    assert network.asked == ["slow.example.com"] * 2 + ["other.example.com"]
+    now[0] += LEFT_ALONE_S + 1
+    fetch("https://slow.example.com/c.txt", "did not answer in time")
+    fetch("https://slow.example.com/d.txt", "too slow 3 times")
+    now[0] += SLOW_WITHIN_S + 1
+    fetch("https://slow.example.com/d.txt", "did not answer in time")
+    fetch("https://slow.example.com/e.txt", "did not answer in time")
+    assert len(network.asked) == 6
+
+
+def test_a_missing_file_says_nothing_against_its_host(tmp_path: Path) -> None:
+    missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    fetcher = reader(tmp_path, missing)
+    for name in "abc":
+        with pytest.raises(EvidenceRefused, match="the server answered 404"):
+            fetcher.fetch(f"https://cdn.example.com/{name}.txt")
 
 
 def test_a_reference_that_is_not_allowed_is_not_fetched(tmp_path: Path) -> None:

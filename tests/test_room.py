@@ -9,7 +9,7 @@ import pytest
 
 from monitor import room
 from monitor.errors import StorageUnavailable
-from monitor.room import Room
+from monitor.room import TELL_EVERY_S, Room
 
 
 @pytest.fixture
@@ -48,3 +48,13 @@ def test_an_address_of_the_evidence_in_the_folder_counts_and_one_elsewhere_does_
     assert kept.missing() is None
     kept.note(StorageUnavailable((folder / "evidence").as_uri(), "disk is full"))
     assert kept.missing() is not None
+
+
+def test_the_log_hears_of_refused_writes_once_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1_000.0]
+    monkeypatch.setattr(room.time, "monotonic", lambda: now[0])
+    kept, refused = Room(tmp_path), StorageUnavailable(tmp_path / "spool.sqlite3", "disk is full")
+    assert [kept.note(refused) for _ in range(3)] == [True, False, False]
+    now[0] += TELL_EVERY_S
+    assert [kept.note(refused) for _ in range(2)] == [True, False]
+    assert kept.note(StorageUnavailable("s3://bucket/evidence", "no such bucket")) is True, "what lies elsewhere is told each time"

@@ -59,7 +59,7 @@ class Context:
     # Empty = ready; otherwise what is still missing, in words for the operator.
     not_ready: Callable[[], list[str]] = field(default=list)
     # Told of every write that the disk refused.
-    write_refused: Callable[[StorageUnavailable], object] = field(default=lambda _error: None)
+    write_refused: Callable[[StorageUnavailable], bool] = field(default=lambda _error: True)
 
 
 async def _context_of(request: Request) -> Context:

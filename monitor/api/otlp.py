@@ -18,8 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
 from monitor.api.intake import Intake
-from monitor.api.problems import CHALLENGE, OUR_FAULT, PROBLEM_TYPE, status_of
-from monitor.errors import BodyUnsupported, GroundwatchError, SlowDown, StorageUnavailable
+from monitor.api.problems import CHALLENGE, OUR_FAULT, PROBLEM_TYPE, note_fault, status_of
+from monitor.errors import BodyUnsupported, GroundwatchError, SlowDown
 from monitor.ingest import decompress
 from monitor.otlp.conventions import is_inference
 from monitor.otlp.reading import JSON, PROTOBUF, encoding_of, read_spans
@@ -47,8 +47,8 @@ class OtlpRoute(GuardedRoute):
             except (GroundwatchError, HTTPException) as error:
                 reply = _refusal(error, _encoding_to_answer_in(request))
                 running: Context = request.app.state.context
-                if isinstance(error, StorageUnavailable):
-                    running.write_refused(error)
+                if isinstance(error, GroundwatchError):
+                    note_fault(request, error)
             running.metrics.refused_requests.labels(str(reply.status_code)).inc()
             return reply
 

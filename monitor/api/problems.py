@@ -101,12 +101,19 @@ def _field_of(error: GroundwatchError) -> str | None:
     return error.evidence if isinstance(error, EvidenceRefused) else None
 
 
+def note_fault(request: Request, error: GroundwatchError) -> None:
+    """Log what is not the caller's fault, and remember that the disk refuses writes.
+
+    Clients whose records a full disk refuses try again and again, which would fill it with lines.
+    """
+    news = request.app.state.context.write_refused(error) if isinstance(error, StorageUnavailable) else True
+    if news and status_of(error) >= 500:
+        log.error("request failed", method=request.method, path=request.url.path, error=str(error))
+
+
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, GroundwatchError)  # noqa: S101 - narrows the type Starlette's signature widened
-    if status_of(error) >= 500:
-        log.error("request failed", method=request.method, path=request.url.path, error=str(error))
-    if isinstance(error, StorageUnavailable):
-        request.app.state.context.write_refused(error)
+    note_fault(request, error)
     return problem_of(error)
 
 

@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 import fsspec.core
 import httpcore
 
-from monitor.errors import EvidenceRefused
+from monitor.errors import EvidenceRefused, EvidenceTooSlow
 from monitor.evidence.blobs import BlobCache
+from monitor.evidence.faults import Faults
 
 _NOT_ALLOWED = "Upload the file, or add its prefix to GROUNDWATCH_EVIDENCE_PREFIXES"
 _SCHEMES = ("https", "s3", "gs")
@@ -28,6 +29,8 @@ _CONNECT_S = 5.0
 _READ_S = 20.0
 _TOTAL_S = 60.0
 _CHUNK = 1 << 20
+# Networks translate these addresses (RFC 6052) to the IPv4 address in their last 32 bits.
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def reference_allowed(uri: str, prefixes: Sequence[str]) -> bool:
@@ -42,6 +45,17 @@ def reference_allowed(uri: str, prefixes: Sequence[str]) -> bool:
     if parts.scheme not in _SCHEMES or "@" in parts.netloc or "\\" in uri:
         return False
     return any(uri == prefix or uri.startswith(prefix if prefix.endswith("/") else prefix + "/") for prefix in prefixes if prefix)
+
+
+def is_public(address: str) -> bool:
+    """Whether an address, and the IPv4 address that a translator or tunnel would take out of it, belongs to the public network."""
+    found = ipaddress.ip_address(address)
+    within: list[ipaddress.IPv4Address | None] = []
+    if isinstance(found, ipaddress.IPv6Address):
+        within = [found.ipv4_mapped, found.sixtofour, found.teredo[1] if found.teredo else None]
+        if found in _NAT64:
+            within.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
+    return all(one.is_global and not one.is_multicast for one in (found, *within) if one is not None)
 
 
 class PublicNetwork(httpcore.NetworkBackend):
@@ -65,7 +79,7 @@ class PublicNetwork(httpcore.NetworkBackend):
         addresses = [str(entry[4][0]) for entry in found]
         for address in addresses:
             # One private address among public ones is as good as a private one: whoever owns the name chooses.
-            if not ipaddress.ip_address(address.split("%")[0]).is_global:
+            if not is_public(address.split("%")[0]):
                 raise EvidenceRefused(host, f"reference not allowed: it leads to {address}, which is not a public address", _NOT_ALLOWED)
         return self._wire.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 
@@ -85,17 +99,24 @@ class ReferenceReader:
         self._max_bytes = max_bytes
         self._cache = cache
         self._network = network or PublicNetwork()
+        self._faults = Faults()
 
     def fetch(self, uri: str) -> Path:
         """The referenced file as a local copy named by its hash.
 
         Raises:
-            EvidenceRefused: not allowed, not reachable, redirected, too large or not there.
+            EvidenceRefused: not allowed, not reachable, redirected, too large or not there, now or a moment ago.
+            EvidenceTooSlow: it did not arrive in time.
             StorageUnavailable: the cache cannot be written.
         """
         if not reference_allowed(uri, self._prefixes):
             raise EvidenceRefused(uri[:200], "reference not allowed", _NOT_ALLOWED)
-        return self._by_https(uri) if uri.startswith("https:") else self._by_fsspec(uri)
+        self._faults.raise_known(uri)
+        try:
+            return self._by_https(uri) if uri.startswith("https:") else self._by_fsspec(uri)
+        except EvidenceRefused as error:
+            self._faults.add(uri, error)
+            raise
 
     def _by_https(self, uri: str) -> Path:
         timeouts = {"connect": _CONNECT_S, "read": _READ_S, "write": _READ_S, "pool": _CONNECT_S}
@@ -110,12 +131,23 @@ class ReferenceReader:
                 if response.status != 200:
                     problem = "redirects are not followed" if 300 <= response.status < 400 else f"the server answered {response.status}"
                     raise EvidenceRefused(uri[:200], problem, "Send a reference that answers 200, or upload the file")
+                encoding = (
+                    {name.lower(): value for name, value in response.headers}.get(b"content-encoding", b"identity")
+                    .decode("latin-1")
+                    .lower()
+                )
+                if encoding != "identity":
+                    # Asked for as it is, it came packed all the same: its bytes are not the file's.
+                    problem = f"the server packs it ({encoding[:40]}), and what is packed is not unpacked"
+                    raise EvidenceRefused(uri[:200], problem, "Serve it as it is, or upload the file")
                 for chunk in response.iter_stream():
                     incoming.write(chunk)
                     if time.monotonic() - started > _TOTAL_S:
-                        raise EvidenceRefused(uri[:200], f"was not read within {_TOTAL_S:.0f} s", "Upload the file")
+                        raise EvidenceTooSlow(uri[:200], f"was not read within {_TOTAL_S:.0f} s", "Upload the file")
                 return self._cache.keep(incoming)
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
+        except httpcore.TimeoutException as error:
+            raise EvidenceTooSlow(uri[:200], f"did not answer in time ({type(error).__name__})", "Check the reference") from error
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
             raise EvidenceRefused(uri[:200], f"cannot be fetched ({type(error).__name__}: {error})", "Check the reference") from error
 
     def _by_fsspec(self, uri: str) -> Path:

@@ -287,7 +287,7 @@ class Api:
             renderer=self.renderer,
             started_at=clock.now(),
             not_ready=lambda: self.missing,
-            write_refused=self.refused_writes.append,
+            write_refused=lambda error: self.refused_writes.append(error) is None,
         )
         self.app = create_app(self.context)
         self.http = TestClient(self.app, base_url="http://127.0.0.1:4318", raise_server_exceptions=False)
