@@ -398,12 +398,18 @@ def create_key(
 @keys.command("list")
 def list_keys(project: Project = "default", data: Data = None) -> None:
     """List keys, without their secrets."""
+    now = datetime.now(UTC)
     with _keys(data) as book:
         found = book.list(project)
     if not found:
         print(f"No key opens the project {project}; `groundwatch keys create` makes one.", file=sys.stderr)
     for key in found:
-        ended = "revoked" if key.revoked_at else f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "no expiry"
+        if key.revoked_at:
+            ended = "revoked"
+        elif key.expires_at is None:
+            ended = "no expiry"
+        else:
+            ended = f"{'expired' if key.expires_at <= now else 'until'} {key.expires_at:%Y-%m-%d}"
         print(f"{key.id}  {key.role:<9} {ended:<17} {key.name}")
 
 

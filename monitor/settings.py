@@ -107,7 +107,12 @@ class Settings(BaseSettings):
     )
     engine: Literal["local"] = Field("local", description="What runs the workers: local = spawned processes.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes; 0 = detection off.")
-    check_workers: int = Field(1, ge=0, le=64, description="Worker processes for checks on demand, started by the first; 0 = none.")
+    check_workers: int = Field(
+        1,
+        ge=0,
+        le=64,
+        description="Worker processes for checks on demand, started by the first; 0 = none. Of two or more, queued checks leave one free.",
+    )
     callback_prefixes: tuple[str, ...] = Field((), description="Prefixes of http: and https: addresses that a queued check may call back.")
     batch_size: int = Field(8, ge=1, le=256, description="Responses in one micro-batch.")
     worker_memory_bytes: int = Field(8 * 1024**3, ge=0, description="Real memory at which a busy worker is replaced; 0 = no limit.")

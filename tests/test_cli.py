@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -65,7 +67,11 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     listed = command("keys", "list", data=data).stdout
     assert "operator" in listed
     assert "night shift" in listed
+    assert "until" in listed
     assert made.stdout.strip() not in listed
+    with closing(sqlite3.connect(data / "metadata.sqlite3")) as book, book:
+        book.execute("UPDATE api_keys SET expires_at = '2026-01-02 00:00:00.000000'")
+    assert "expired 2026-01-02" in command("keys", "list", data=data).stdout
     assert command("keys", "revoke", listed.split()[0], data=data).returncode == 0
     assert "revoked" in command("keys", "list", data=data).stdout
     assert command("keys", "revoke", "nobody", data=data).returncode == 2

@@ -88,6 +88,11 @@ class Check:
         return self._left.popleft()
 
     @property
+    def at_work(self) -> int:
+        """How many of its detectors are with the workers."""
+        return self._running
+
+    @property
     def over(self) -> bool:
         """Whether nothing more will come of it."""
         return self.finished or (self._abandoned and self._running == 0)
@@ -225,7 +230,11 @@ class CheckDesk:
     def _hand_out(self, engine: Engine) -> bool:
         with self._arrived:
             checks = sorted(self._open.values(), key=lambda check: not check.urgent)
+        # Of several workers one is left to those who wait for an answer: what is at work for nobody is not cut short.
+        for_nobody = max(1, self._settings.check_workers - 1) - sum(check.at_work for check in checks if not check.urgent)
         for check in checks:
+            if not check.urgent and for_nobody <= 0:
+                return False
             if (detector := check.next_detector()) is not None:
                 record = msgspec.structs.replace(visible(check.record), id=check.name)
                 engine.submit(detector, [WorkItem(project=check.project, record=record)])

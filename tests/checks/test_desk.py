@@ -24,9 +24,11 @@ def record(text: str = "all wrong") -> ResponseRecord:
 class Desk:
     """A desk over one engine, started anew where the desk asks for another."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, workers: int = 1) -> None:
         self.engine = WordEngine()
-        self.desk = CheckDesk(settings.model_copy(update={"detectors": TWO}), "", MovableClock(NOON), lambda: self.engine)
+        self.desk = CheckDesk(
+            settings.model_copy(update={"detectors": TWO, "check_workers": workers}), "", MovableClock(NOON), lambda: self.engine
+        )
 
 
 @pytest.fixture
@@ -87,6 +89,19 @@ def test_a_queued_check_gives_way_to_nobody(made: Desk) -> None:
     assert [one.state for one in queued.wait(10)] == ["judged", "judged"]
 
 
+def test_of_two_workers_one_is_left_to_those_who_wait(settings: Settings) -> None:
+    made = Desk(settings, workers=2)
+    made.engine.held = {"ocr_mismatch"}
+    queued = [made.desk.take("default", record(f"queued {number}"), ["ocr_mismatch"], urgent=False) for number in range(2)]
+    queued[0].wait(0.2)
+    (found,) = made.desk.take("default", record("next"), ["quote_mismatch"], urgent=True).wait(10)
+    assert found.detector == "quote_mismatch"
+    assert sum(check.at_work for check in queued) == 1
+    made.engine.held = set()
+    assert [check.wait(10)[0].state for check in queued] == ["judged", "judged"]
+    made.desk.stop()
+
+
 def test_who_waits_goes_first(made: Desk) -> None:
     made.engine.held = {"ocr_mismatch"}
     made.desk.take("default", record("blocking"), ["ocr_mismatch"], urgent=True).wait(0.2)
@@ -127,4 +142,4 @@ def test_stopping_frees_those_who_wait(made: Desk) -> None:
 
 
 def test_with_no_workers_it_is_off(settings: Settings) -> None:
-    assert not Desk(settings.model_copy(update={"check_workers": 0})).desk.enabled
+    assert not Desk(settings, workers=0).desk.enabled

@@ -69,3 +69,13 @@ def open_page(view: str, **params: str) -> AppTest:
 def text_of(app: AppTest) -> str:
     """Every piece of markup on the page, in order."""
     return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def picture_alts(app: AppTest) -> list[str]:
+    """What the pictures of a page are described as."""
+    return [element.proto.imgs[0].alt for element in app.get("image")]
+
+
+def first_id(fake: FastAPI, workflow: str, verdict: str = "hallucinated") -> str:
+    """Id of the first response of a workflow with this verdict."""
+    return next(detail.row.id for detail in fake.state.desk.details if (detail.row.workflow, detail.row.verdict) == (workflow, verdict))
