@@ -28,12 +28,20 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.fuzz_surfaces import JSON, PROTOBUF, Headers, Native, Otlp, Queries, Shot, Small, full_record, neighbour
+from benchmarks.fuzz_surfaces import JSON, PROTOBUF, Events, Headers, Native, Otlp, Queries, Shot, Small, full_record, neighbour
 from tests.serving import Sidecar
 
 ALLOWED_5XX = (503, 507)
 # Share of the requests by surface; the rest is schemathesis.
-SHARES = {"native": 0.2, "otlp_json": 0.17, "otlp_protobuf": 0.17, "queries": 0.12, "small_bodies": 0.12, "headers": 0.05}
+SHARES = {
+    "native": 0.2,
+    "otlp_json": 0.15,
+    "otlp_protobuf": 0.15,
+    "otlp_events": 0.08,
+    "queries": 0.12,
+    "small_bodies": 0.1,
+    "headers": 0.05,
+}
 NO_LIMITS = {"actor": "fuzz", "responses_per_minute": None, "responses_per_day": None, "evidence_bytes_per_day": None}
 _SHOWN = 12
 # Strange records that were taken are read one by one, up to so many.
@@ -221,6 +229,7 @@ def run(requests: int, seed: int, only: str | None = None) -> dict[str, Any]:
                 "native": Native(seed).shot,
                 "otlp_json": Otlp(seed, JSON).shot,
                 "otlp_protobuf": Otlp(seed, PROTOBUF).shot,
+                "otlp_events": Events(seed).shot,
                 "queries": Queries(seed, document, known).shot,
                 "small_bodies": Small(seed, known).shot,
             }

@@ -19,6 +19,8 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from benchmarks.mutations import STRANGE_TEXT, as_text, bent, forged_cursor, nested, spoiled, strange_value
+from monitor.otlp.events import DETAILS
+from tests.otlp import logs
 from tests.otlp.spans import as_json, chat, protobuf, span
 
 JSON, LINES, PROTOBUF = "application/json", "application/x-ndjson", "application/x-protobuf"
@@ -161,6 +163,9 @@ _MESSAGES = (
 )
 
 
+_EVENT_NAMES = ("gen_ai.user.message", "gen_ai.choice", "gen_ai.tool.message", DETAILS, "gen_ai..message", "app.started", "\x00")
+
+
 class Otlp:
     """``POST /v1/traces`` in one of the encodings: a strange span among good traces, or bytes spoiled after good ones."""
 
@@ -249,6 +254,35 @@ def _is_protobuf(name: str, value: Any) -> bool:
 def _stamped(spans: list[Any]) -> bytes:
     stamp = time.time_ns()
     return protobuf([msgspec.structs.replace(one, start_ns=stamp - 10**9, end_ns=stamp) for one in spans])
+
+
+class Events:
+    """``POST /v1/logs`` in both encodings: a strange event among good ones, whose spans never come, or spoiled bytes."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(f"events-{seed}")
+        self._count = 0
+
+    def shot(self) -> Shot:
+        """The next request."""
+        chance = self._chance
+        self._count += 1
+        trace, stamp = f"{40:04x}{self._count:028x}", time.time_ns()
+        good = {**logs.CHOICE, "trace_id": trace, "time": stamp}
+        body = bent(logs.QUESTION["body"], chance) if chance.random() < 0.6 else strange_value(chance)
+        odd = {**logs.record(chance.choice(_EVENT_NAMES), body), "trace_id": f"{41:04x}{self._count:028x}", "time": stamp}
+        kept = (f"{trace}-{good['span_id']}",)
+        headers = {"Content-Type": JSON}
+        if chance.random() < 0.4 and _is_protobuf("body", body):
+            return Shot("POST", "/v1/logs", logs.protobuf([good, odd]), {"Content-Type": PROTOBUF}, surely=kept)
+        request = json.loads(logs.as_json([good]))
+        records = request["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+        records.append(bent(records[0], chance) | {"traceId": odd["trace_id"]})
+        if chance.random() < 0.2:
+            return Shot("POST", "/v1/logs", spoiled(as_text(request, chance), chance), headers)
+        if not _is_json(request):
+            return Shot("POST", "/v1/logs", as_text(request, chance), headers)
+        return Shot("POST", "/v1/logs", json.dumps(request).encode(), headers, surely=kept)
 
 
 class Queries:

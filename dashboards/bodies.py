@@ -409,6 +409,7 @@ class Status(_Body, frozen=True):
     detection_halted: str | None = None
     sealed_with: str | None = None
     unusable_evidence: int = 0
+    silent_calls: int = 0
 
 
 class DeadLetterView(_Body, frozen=True):

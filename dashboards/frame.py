@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from dashboards import api, markup, wording
-from dashboards.bodies import Facets
+from dashboards.bodies import Facets, Status
 from dashboards.filters import RANGES, Filters, from_address
 
 PAGES = {
@@ -26,6 +26,9 @@ LAST = "last_filters"
 FLASH = "flash"
 SEND_ONE = """curl -X POST http://127.0.0.1:4318/v1/responses -H 'Content-Type: application/json' \\
   -d '{"id": "first-1", "time": "%NOW%", "workflow": "image-qa", "answer": {"text": "A cat sits on a red chair."}}'"""
+
+LET_TELL = """OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=span_only
+OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental"""
 
 
 def now() -> datetime:
@@ -188,6 +191,18 @@ def _number(text: str | None) -> float:
         return 0.0
 
 
+def silent_calls(status: Status) -> None:
+    """What to do about model calls whose spans do not tell what was said; nothing where there are none."""
+    if status.silent_calls:
+        say(
+            f"{wording.many(status.silent_calls, 'model call')} came without what was said",
+            "Their spans hold no messages, so nothing of them can be checked. Let the instrumentation record contents; "
+            "those that do not know the second setting take true for span_only.",
+            "warn",
+            LET_TELL,
+        )
+
+
 def nothing_found(filters: Filters, now: datetime) -> None:
     """What to do when the window holds nothing."""
     if filters.narrowed:
@@ -200,3 +215,4 @@ def nothing_found(filters: Filters, now: datetime) -> None:
         "Send one:",
         code=SEND_ONE.replace(api.DEFAULT_URL, address).replace("%NOW%", now.strftime("%Y-%m-%dT%H:%M:%SZ")),
     )
+    silent_calls(api.status())

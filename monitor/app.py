@@ -238,6 +238,8 @@ def _readings(spool: Spool, traces: Traces, driver: Driver, vault: Vault | None,
     yield Reading(name="spool_bytes", documentation="Size of those records.", values={(): waiting.bytes})
     yield Reading(name="spool_oldest_seconds", documentation="Age of the oldest of them.", values={(): age})
     yield Reading(name="otlp_open_traces", documentation="Traces that wait for their root span.", values={(): traces.open_traces})
+    silent = "Model calls that came without what was said, and cannot be checked."
+    yield Reading(name="otlp_silent_calls", documentation=silent, values={(): traces.silent()}, counts=True)
     if vault is not None:
         unusable = "Blobs that did not open since the start: damaged, replaced, or sealed with a key that is missing."
         yield Reading(name="evidence_unusable", documentation=unusable, values={(): len(vault.damaged)})

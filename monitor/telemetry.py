@@ -59,6 +59,9 @@ class Metrics:
         self.otlp_spans = Counter(
             "groundwatch_otlp_spans_total", "Spans of OTLP requests, by what happened.", ["status"], registry=self.registry
         )
+        self.otlp_events = Counter(
+            "groundwatch_otlp_log_records_total", "Log records of OTLP requests, by what happened.", ["status"], registry=self.registry
+        )
         self.refused_requests = Counter(
             "groundwatch_ingest_requests_refused_total",
             "Ingest requests of which nothing was taken, by HTTP status.",

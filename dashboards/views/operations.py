@@ -26,6 +26,7 @@ def render() -> None:
     if status.unusable_evidence:
         found = wording.many(status.unusable_evidence, "sealed file")
         frame.say("Evidence does not open", f"{found} changed on the disk and cannot be checked; sending it again mends it.", "warn")
+    frame.silent_calls(status)
     detectors, jobs, letters, audit = st.tabs(["Detectors", "Jobs", "Dead letters", "Audit"])
     with detectors:
         show_detectors(status)

@@ -32,6 +32,7 @@ REQUIRED: dict[tuple[str, str], Role | None] = {
     ("GET", "/metrics"): "viewer",
     ("POST", "/v1/responses"): "ingest",
     ("POST", "/v1/traces"): "ingest",
+    ("POST", "/v1/logs"): "ingest",
     ("POST", "/v1/check"): "ingest",
     ("POST", "/v1/checks"): "ingest",
     ("GET", "/v1/checks/{check_id}"): "ingest",

@@ -79,6 +79,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.body_limits = {
         ("POST", "/v1/responses"): settings.max_body_bytes,
         ("POST", "/v1/traces"): settings.max_body_bytes,
+        ("POST", "/v1/logs"): settings.max_body_bytes,
         ("POST", "/v1/dead-letters/{letter_id}/replay"): 2 * SMALL_BODY,
         ("POST", "/v1/check"): settings.max_body_bytes,
         ("POST", "/v1/checks"): settings.max_body_bytes,

@@ -42,7 +42,7 @@ class IngestItem(Body):
     """What happened to one item of the request; ``index`` counts from 0 in the order sent."""
 
     index: int
-    id: str | None
+    id: str | None = Field(None, description="Missing where the item has no id that can be read.")
     status: Literal["accepted", "duplicate", "refused"]
     field: str | None = None
     problem: str | None = None

@@ -78,6 +78,7 @@ def status(running: Running, who: Who) -> Status:
         detection_halted=None if running.driver.halted is None else running.driver.halted.reason,
         sealed_with=None if (vault := running.evidence.vault) is None else vault.keys.newest,
         unusable_evidence=0 if vault is None else len(vault.damaged),
+        silent_calls=running.traces.silent(who.project),
         detectors=[DetectorStatus(**msgspec.structs.asdict(found)) for found in running.driver.detector_status()],
     )
 

@@ -1,4 +1,6 @@
-"""``POST /v1/traces``: OTLP/HTTP, as any OpenTelemetry SDK or Collector sends it.
+"""``POST /v1/traces`` and ``/v1/logs``: OTLP/HTTP, as any OpenTelemetry SDK or Collector sends it.
+
+Of logs only the messages of GenAI calls are taken, which some instrumentations send apart from their spans.
 
 Answers are in the encoding of the request: 200 with ``partial_success`` where spans were rejected, 400 for what cannot
 be read, and only 429 and 503 (with ``Retry-After``) for what may be sent again, as the OTLP specification has it.
@@ -11,8 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, HTTPException, Request, Response
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTracePartialSuccess, ExportTraceServiceResponse
 
 from monitor.api.access import GuardedRoute, Who
@@ -22,6 +26,7 @@ from monitor.api.problems import CHALLENGE, OUR_FAULT, PROBLEM_TYPE, note_fault,
 from monitor.errors import BodyUnsupported, GroundwatchError, SlowDown
 from monitor.ingest import decompress
 from monitor.otlp.conventions import is_inference
+from monitor.otlp.events import read_events
 from monitor.otlp.reading import JSON, PROTOBUF, encoding_of, read_spans
 
 # Google's canonical codes (google/rpc/code.proto) of the statuses given here.
@@ -78,7 +83,10 @@ async def take_traces(request: Request, running: Running, who: Who) -> Response:
         )
     running.metrics.otlp_spans.labels("accepted").inc(taken)
     running.metrics.otlp_spans.labels("rejected").inc(len(rejected))
-    return _success(rejected, encoding)
+    message = ExportTraceServiceResponse()
+    if rejected:
+        message.partial_success.CopyFrom(ExportTracePartialSuccess(rejected_spans=len(rejected), error_message=_told(rejected)))
+    return _success(message, encoding)
 
 
 def _take(running: Context, project: str, body: bytes, encoding: str, content_encoding: str) -> tuple[int, list[str]]:
@@ -90,16 +98,52 @@ def _take(running: Context, project: str, body: bytes, encoding: str, content_en
     return len(spans) - len(refused), malformed + refused
 
 
-def _success(rejected: Sequence[str], encoding: str) -> Response:
-    message = ExportTraceServiceResponse()
+@router.post(
+    "/v1/logs",
+    status_code=200,
+    response_model=None,
+    responses={
+        200: {"description": "Taken, or taken in part", "content": {PROTOBUF: _BINARY, JSON: {"schema": {"type": "object"}}}},
+        "default": {"description": "A google.rpc.Status in the encoding of the request, or a problem", "content": _REFUSALS},
+    },
+    openapi_extra={"requestBody": {"required": False, "content": {PROTOBUF: _BINARY, JSON: _BODY}}},
+)
+async def take_logs(request: Request, running: Running, who: Who) -> Response:
+    """Log the messages of GenAI calls that come as events (OTLP/HTTP); they join their spans. Other log records are rejected."""
+    intake: Intake = request.app.state.intake
+    encoding = encoding_of(request.headers.get("content-type", ""))
+    async with intake.body(request) as body:
+        rejected, reasons = await run_sync(
+            _take_events, running, who.project, body, encoding, request.headers.get("content-encoding", ""), limiter=intake.threads
+        )
+    message = ExportLogsServiceResponse()
     if rejected:
-        told = "; ".join(rejected[:_NAMED_REASONS])
-        more = f"; and {len(rejected) - _NAMED_REASONS} more" if len(rejected) > _NAMED_REASONS else ""
-        message.partial_success.CopyFrom(ExportTracePartialSuccess(rejected_spans=len(rejected), error_message=told + more))
+        message.partial_success.CopyFrom(ExportLogsPartialSuccess(rejected_log_records=rejected, error_message=_told(reasons)))
+    return _success(message, encoding)
+
+
+def _take_events(running: Context, project: str, body: bytes, encoding: str, content_encoding: str) -> tuple[int, list[str]]:
+    """How many log records were rejected, and why."""
+    running.limits.check(project)
+    events, passed_over = read_events(decompress(body, content_encoding, running.settings.max_body_bytes), encoding)
+    reasons = running.traces.take_events(project, events)
+    rejected = passed_over + len(reasons)
+    running.metrics.otlp_events.labels("accepted").inc(len(events) - len(reasons))
+    running.metrics.otlp_events.labels("rejected").inc(rejected)
+    if passed_over:
+        reasons.append(f"{passed_over} log records hold no message of a GenAI span; only those are kept here")
+    return rejected, reasons
+
+
+def _told(reasons: Sequence[str]) -> str:
+    more = f"; and {len(reasons) - _NAMED_REASONS} more" if len(reasons) > _NAMED_REASONS else ""
+    return "; ".join(reasons[:_NAMED_REASONS]) + more
+
+
+def _success(message: ExportTraceServiceResponse | ExportLogsServiceResponse, encoding: str) -> Response:
     if encoding == PROTOBUF:
         return Response(message.SerializeToString(), 200, media_type=PROTOBUF)
-    partial = {"rejectedSpans": str(len(rejected)), "errorMessage": message.partial_success.error_message}
-    return Response(json.dumps({"partialSuccess": partial} if rejected else {}), 200, media_type=JSON)
+    return Response(MessageToJson(message, indent=None), 200, media_type=JSON)
 
 
 def _encoding_to_answer_in(request: Request) -> str:

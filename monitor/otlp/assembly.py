@@ -42,7 +42,14 @@ class Trace:
         self.spans = sorted(spans, key=lambda span: (span.end_ns, span.start_ns, span.span_id))
         self.by_id = {span.span_id: span for span in spans}
         spoken = ((span, outputs_of(span)) for span in self.spans if conventions.is_inference(span))
-        self.answers = [(span, outputs) for span, outputs in spoken if any(message.text.strip() for message in outputs)]
+        self.answers: list[tuple[Span, list[Message]]] = []
+        # Calls that ended well and told nothing of what the model gave back: their sender keeps contents to itself.
+        self.silent = 0
+        for span, outputs in spoken:
+            if any(message.text.strip() for message in outputs):
+                self.answers.append((span, outputs))
+            elif not outputs and not span.failed:
+                self.silent += 1
         self._segments = list(_innermost(self.spans, [span.end_ns for span, _ in self.answers]))
 
     def record(self, position: int) -> ResponseRecord:

@@ -128,7 +128,8 @@ def _events(span: Span, *, outputs: bool) -> list[Message]:
                 found += [message_of(item) for item in _sequence(raw) if isinstance(item, Mapping)]
         elif name == "gen_ai.choice" and outputs:
             nested = event.attributes.get("message")
-            found.append(message_of({"role": "assistant", **(nested if isinstance(nested, Mapping) else event.attributes)}))
+            ended = {"role": "assistant", "finish_reason": event.attributes.get("finish_reason")}
+            found.append(message_of({**ended, **(nested if isinstance(nested, Mapping) else event.attributes)}))
         elif name.startswith("gen_ai.") and name.endswith(".message") and not outputs:
             found.append(message_of({"role": name.split(".")[1], **event.attributes}))
     return found

@@ -5,24 +5,21 @@ The encodings are those of OTLP 1.x: in JSON ids are hex, 64-bit numbers may be 
 
 from __future__ import annotations
 
-import base64
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from monitor.errors import BodyUnsupported, RecordInvalid
-from monitor.otlp.spans import DEEPEST, Span, SpanEvent
+from monitor.otlp.spans import Span, SpanEvent
+from monitor.otlp.values import JsonPair, JsonResource, Lenient, attributes_of, attributes_pb, nanoseconds_of
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 _ERROR = 2
 _UINT64 = 1 << 64
-_INT64 = (-(1 << 63), (1 << 63) - 1)
 
 
 class SpanRejected(Exception):
@@ -104,114 +101,59 @@ def _protobuf(body: bytes) -> Iterable[Callable[[], Span]]:
         raise RecordInvalid("$", f"the body is no ExportTraceServiceRequest ({error})", "Send OTLP protobuf, or name its type") from None
     reads: list[Callable[[], Span]] = []
     for group in request.resource_spans:
-        resource = _attributes_pb(group.resource.attributes)
+        resource = attributes_pb(group.resource.attributes)
         reads += [_reader_pb(span, resource) for scope in group.scope_spans for span in scope.spans]
     return reads
 
 
 def _reader_pb(span: trace_pb2.Span, resource: dict[str, Any]) -> Callable[[], Span]:
     def read() -> Span:
-        events = (SpanEvent(name=event.name, attributes=_attributes_pb(event.attributes)) for event in span.events)
+        events = (SpanEvent(name=event.name, attributes=attributes_pb(event.attributes)) for event in span.events)
         return _span(
             (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()),
             span.name,
             (span.start_time_unix_nano, span.end_time_unix_nano),
             span.status.code,
-            (_attributes_pb(span.attributes), events, resource),
+            (attributes_pb(span.attributes), events, resource),
         )
 
     return read
 
 
-def _attributes_pb(pairs: Iterable[KeyValue]) -> dict[str, Any]:
-    return {pair.key: _value_pb(pair.value, 0) for pair in pairs}
-
-
-def _value_pb(value: AnyValue, depth: int) -> Any:
-    kind = value.WhichOneof("value")
-    if kind == "string_value":
-        return value.string_value
-    if kind is None or depth > DEEPEST:
-        return None
-    if kind == "array_value":
-        return [_value_pb(item, depth + 1) for item in value.array_value.values]
-    if kind == "kvlist_value":
-        return {pair.key: _value_pb(pair.value, depth + 1) for pair in value.kvlist_value.values}
-    if kind == "bytes_value":
-        return base64.b64encode(value.bytes_value).decode()
-    return _finite(getattr(value, kind))
-
-
-def _finite(value: Any) -> Any:
-    # JSON, in which a record is kept, knows neither infinity nor NaN.
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 # --- JSON ---------------------------------------------------------------------------------------------------------
 
 
-class _Lenient(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """OTLP asks receivers to ignore fields they do not know; null is the same as absent."""
-
-
-class _AnyValue(_Lenient, frozen=True):
-    string_value: str | None = None
-    bool_value: bool | None = None
-    int_value: int | str | None = None
-    double_value: float | str | None = None
-    bytes_value: str | None = None
-    array_value: _ArrayValue | None = None
-    kvlist_value: _KeyValues | None = None
-
-
-class _ArrayValue(_Lenient, frozen=True):
-    values: list[_AnyValue] | None = None
-
-
-class _KeyValue(_Lenient, frozen=True):
-    key: str
-    value: _AnyValue | None = None
-
-
-class _KeyValues(_Lenient, frozen=True):
-    values: list[_KeyValue] | None = None
-
-
-class _Event(_Lenient, frozen=True):
+class _Event(Lenient, frozen=True):
     name: str | None = None
-    attributes: list[_KeyValue] | None = None
+    attributes: list[JsonPair] | None = None
 
 
-class _Status(_Lenient, frozen=True):
+class _Status(Lenient, frozen=True):
     code: int | str | None = None
 
 
-class _Span(_Lenient, frozen=True):
+class _Span(Lenient, frozen=True):
     trace_id: str | None = None
     span_id: str | None = None
     parent_span_id: str | None = None
     name: str | None = None
     start_time_unix_nano: int | str | None = None
     end_time_unix_nano: int | str | None = None
-    attributes: list[_KeyValue] | None = None
+    attributes: list[JsonPair] | None = None
     events: list[_Event] | None = None
     status: _Status | None = None
 
 
-class _Resource(_Lenient, frozen=True):
-    attributes: list[_KeyValue] | None = None
-
-
-class _ScopeSpans(_Lenient, frozen=True):
+class _ScopeSpans(Lenient, frozen=True):
     spans: list[msgspec.Raw] | None = None
 
 
-class _ResourceSpans(_Lenient, frozen=True):
-    resource: _Resource | None = None
+class _ResourceSpans(Lenient, frozen=True):
+    resource: JsonResource | None = None
     scope_spans: list[_ScopeSpans] | None = None
 
 
-class _Request(_Lenient, frozen=True):
+class _Request(Lenient, frozen=True):
     resource_spans: list[_ResourceSpans] | None = None
 
 
@@ -228,7 +170,7 @@ def _json(body: bytes) -> Iterable[Callable[[], Span]]:
         raise RecordInvalid("$", f"the body is no OTLP trace request ({error})", "Send the JSON of an ExportTraceServiceRequest") from None
     reads: list[Callable[[], Span]] = []
     for group in request.resource_spans or ():
-        resource = _attributes(group.resource.attributes if group.resource else None)
+        resource = attributes_of(group.resource.attributes if group.resource else None)
         reads += [_reader(raw, resource) for scope in group.scope_spans or () for raw in scope.spans or ()]
     return reads
 
@@ -240,13 +182,13 @@ def _reader(raw: msgspec.Raw, resource: dict[str, Any]) -> Callable[[], Span]:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise SpanRejected(f"a span is malformed: {error}") from None
         name = span.name or ""
-        events = (SpanEvent(name=event.name or "", attributes=_attributes(event.attributes)) for event in span.events or ())
+        events = (SpanEvent(name=event.name or "", attributes=attributes_of(event.attributes)) for event in span.events or ())
         return _span(
             (_hex(name, span.trace_id), _hex(name, span.span_id), _hex(name, span.parent_span_id)),
             name,
-            (_nanoseconds(span.start_time_unix_nano), _nanoseconds(span.end_time_unix_nano)),
+            (nanoseconds_of(span.start_time_unix_nano), nanoseconds_of(span.end_time_unix_nano)),
             (span.status.code if span.status else None) or 0,
-            (_attributes(span.attributes), events, resource),
+            (attributes_of(span.attributes), events, resource),
         )
 
     return read
@@ -257,39 +199,3 @@ def _hex(name: str, value: str | None) -> str:
         return bytes.fromhex(value or "").hex()
     except ValueError:
         raise SpanRejected(f"span {name[:80]!r}: ids must be hexadecimal") from None
-
-
-def _nanoseconds(value: int | str | None) -> int:
-    if isinstance(value, str):
-        return int(value) if value.isascii() and value.isdigit() and len(value) <= 20 else 0
-    return value or 0
-
-
-def _attributes(pairs: Sequence[_KeyValue] | None) -> dict[str, Any]:
-    return {pair.key: _value(pair.value, 0) for pair in pairs or ()}
-
-
-def _value(value: _AnyValue | None, depth: int) -> Any:
-    if value is None or depth > DEEPEST:
-        return None
-    if value.array_value is not None:
-        return [_value(item, depth + 1) for item in value.array_value.values or ()]
-    if value.kvlist_value is not None:
-        return {pair.key: _value(pair.value, depth + 1) for pair in value.kvlist_value.values or ()}
-    for plain in (value.string_value, value.bool_value, value.bytes_value):
-        if plain is not None:
-            return plain
-    if value.int_value is not None:
-        return _integer(str(value.int_value))
-    if isinstance(value.double_value, str):
-        return None  # "NaN", "Infinity"
-    return _finite(value.double_value)
-
-
-def _integer(text: str) -> int | str:
-    """A 64-bit integer, as the protocol has it; anything else stays the text it came as."""
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 19):
-        return text
-    number = int(text)
-    return number if _INT64[0] <= number <= _INT64[1] else text

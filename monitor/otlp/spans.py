@@ -22,7 +22,7 @@ class SpanEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A finished span. Ids are lower-case hex, ``parent_id`` is empty for a root, times are nanoseconds since 1970 UTC.
 
-    Attribute values are JSON types; bytes are base64 text.
+    Attribute values are JSON types; bytes are base64 text. A ``stand_in`` holds messages of a span that came apart from it.
     """
 
     trace_id: str
@@ -35,6 +35,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     attributes: dict[str, Any] = {}
     events: tuple[SpanEvent, ...] = ()
     resource: dict[str, Any] = {}
+    stand_in: bool = False
 
     @property
     def ended_at(self) -> datetime:

@@ -4,6 +4,9 @@ A trace is whole when its root span (one without a parent) has come: exporters s
 request that brings the root of a trace nobody waits for becomes records at once. Where the root never comes, because
 another service keeps it to itself, the trace is taken as it is after ``wait_s`` without a new span. The record's id is
 made of trace and span, so a trace that is assembled again after a kill doubles nothing.
+
+Some instrumentations send the messages apart from the spans, as events. They wait like spans; and from a project that sends
+such, a whole trace waits too while one of its calls has told nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +34,10 @@ _PAGE = 1_000
 _TOGETHER = 200
 # A trace with more spans than this is assembled early: what nobody ends must not fill the memory.
 _MOST_SPANS = 10_000
+LET_TELL = (
+    "Let the instrumentation record contents, such as OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true, "
+    "or span_only with OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental"
+)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Span])
 
@@ -50,12 +57,41 @@ class _Waiting:
 
     def __init__(self) -> None:
         self.spans: dict[str, Span] = {}
+        self.events: dict[str, list[Span]] = {}
         self.sequences: list[int] = []
         self.touched = time.monotonic()
+        self._taken = 0
 
     @property
     def whole(self) -> bool:
-        return len(self.spans) > _MOST_SPANS or any(not span.parent_id for span in self.spans.values())
+        return any(not span.parent_id for span in self.spans.values())
+
+    @property
+    def too_large(self) -> bool:
+        return self._taken > _MOST_SPANS
+
+    def add(self, span: Span) -> None:
+        """One more span, or messages of one."""
+        self._taken += 1
+        if span.stand_in:
+            self.events.setdefault(span.span_id, []).append(span)
+        else:
+            self.spans.setdefault(span.span_id, span)
+
+    def joined(self) -> list[Span]:
+        """The spans with their messages; of a span that never came, its messages stand in for it."""
+        spans = dict(self.spans)
+        for span_id, events in self.events.items():
+            # Sorting is stable: what was said in the same moment stays in the order it came in.
+            told = sorted(events, key=lambda event: event.end_ns)
+            said = tuple(event for one in told for event in one.events)
+            own = spans.get(span_id)
+            if own is not None:
+                spans[span_id] = msgspec.structs.replace(own, events=own.events + said)
+            else:
+                attributes = {name: value for one in told for name, value in one.attributes.items()}
+                spans[span_id] = msgspec.structs.replace(told[0], end_ns=told[-1].end_ns, attributes=attributes, events=said)
+        return list(spans.values())
 
 
 class Traces:
@@ -74,6 +110,9 @@ class Traces:
         self._lock = threading.Lock()
         self._waiting: Counter[_Key] = Counter()  # rows on disk by trace, counted before they are read back
         self._traces: dict[_Key, _Waiting] = {}
+        # Projects whose messages come apart from the spans.
+        self._told_apart: set[str] = set()
+        self._silent: Counter[str] = Counter()
         self._read_to = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -99,34 +138,47 @@ class Traces:
         """Traces that wait for their root."""
         return len(self._waiting)
 
+    def silent(self, project: str | None = None) -> int:
+        """Calls of models since the start, of one project or of all, that nobody can check: they came without what was said."""
+        with self._lock:
+            return self._silent.total() if project is None else self._silent[project]
+
+    def take_events(self, project: str, events: Sequence[Span]) -> list[str]:
+        """Take messages in that came apart from their spans; when it returns they are on disk. Returns why some were rejected.
+
+        Raises:
+            SlowDown, StorageUnavailable: nothing new was taken; what was taken already is known by its id.
+        """
+        by_trace, rejected = self._sorted_in(events)
+        # Not by the ids of their spans, of which one may have several: the same request sent again is the same bytes.
+        packed = [(trace_id, _encoder.encode(group)) for trace_id, group in by_trace.items()]
+        if packed:
+            self._told_apart.add(project)
+            self._keep(project, [(f"{trace_id}:{_digest_of(raw)}", raw) for trace_id, raw in packed])
+        return rejected
+
     def take(self, project: str, spans: Sequence[Span]) -> list[str]:
         """Take spans in; when it returns they, or the records made of them, are on disk. Returns why answers were rejected.
 
         Raises:
             SlowDown, StorageUnavailable: nothing new was taken; what was taken already is known by its id.
         """
-        by_trace: dict[str, list[Span]] = {}
-        rejected: list[str] = []
-        kept = self._ingest.kept_times()
-        for span in spans:
-            try:
-                self._ingest.check_time(span.ended_at, kept)
-                by_trace.setdefault(span.trace_id, []).append(self._redacted(span))
-            except RecordInvalid as error:
-                rejected.append(f"span {span.name[:80]!r}: {error}")
+        by_trace, rejected = self._sorted_in(spans)
         whole: list[list[Span]] = []
         rows: list[tuple[str, bytes]] = []
         for trace_id, group in by_trace.items():
-            if any(not span.parent_id for span in group) and not self._waits((project, trace_id)):
+            complete = any(not span.parent_id for span in group) and not (project in self._told_apart and Trace(group).silent)
+            if complete and not self._waits((project, trace_id)):
                 whole.append(group)
             else:
-                rows.append((f"{trace_id}:{_digest(group)}", _encoder.encode(group)))
+                ids = "".join(sorted(span.span_id for span in group))
+                rows.append((f"{trace_id}:{_digest_of(ids.encode())}", _encoder.encode(group)))
         if rows:
             self._keep(project, rows)
         records: list[ResponseRecord] = []
         for group in whole:
             try:
-                read = _records(group)
+                read = self._records(project, group)
             except Exception as error:
                 # One trace that nobody can read must not cost its neighbours in the request.
                 log.exception("a trace could not be made into records", trace=group[0].trace_id)
@@ -141,6 +193,19 @@ class Traces:
         rejected += [f"span {fate.id}: {fate.field} {fate.problem}" for fate in fates if fate.status == "refused"]
         self.responses += sum(fate.status == "accepted" for fate in fates)
         return rejected
+
+    def _sorted_in(self, spans: Sequence[Span]) -> tuple[dict[str, list[Span]], list[str]]:
+        """The spans masked and by trace, and why others cannot be taken."""
+        by_trace: dict[str, list[Span]] = {}
+        rejected: list[str] = []
+        kept = self._ingest.kept_times()
+        for span in spans:
+            try:
+                self._ingest.check_time(span.ended_at, kept)
+                by_trace.setdefault(span.trace_id, []).append(self._redacted(span))
+            except RecordInvalid as error:
+                rejected.append(f"span {span.name[:80]!r}: {error}")
+        return by_trace, rejected
 
     def _redacted(self, span: Span) -> Span:
         """Spans wait on disk, so they are masked before they are records; those are looked over once more as a whole."""
@@ -200,11 +265,14 @@ class Traces:
         while page := self._spool.after(self._read_to, _PAGE):
             self._add(page)
         now = time.monotonic()
-        ready = [key for key, trace in self._traces.items() if trace.whole or now - trace.touched >= self._wait_s]
+        ready = [key for key, trace in self._traces.items() if now - trace.touched >= self._wait_s or self._complete(key[0], trace)]
         for project in dict.fromkeys(project for project, _ in ready):
             mine = [key for key in ready if key[0] == project]
             for start in range(0, len(mine), _TOGETHER):
                 self._assemble_each(project, mine[start : start + _TOGETHER])
+
+    def _complete(self, project: str, trace: _Waiting) -> bool:
+        return trace.too_large or (trace.whole and not (project in self._told_apart and Trace(trace.joined()).silent))
 
     def _add(self, page: Sequence[SpooledItem]) -> None:
         for item in page:
@@ -214,7 +282,9 @@ class Traces:
             key = (item.project, item.id.partition(":")[0])
             trace = self._traces.setdefault(key, _Waiting())
             for span in _decoder.decode(item.raw):
-                trace.spans.setdefault(span.span_id, span)
+                trace.add(span)
+                if span.stand_in:
+                    self._told_apart.add(item.project)
             trace.sequences.append(item.sequence)
             trace.touched = time.monotonic()
             self._read_to = item.sequence
@@ -239,13 +309,13 @@ class Traces:
                     self._assemble_each(project, [key])
                 return
             log.exception("a trace could not be made into records", trace=keys[0][1])
-            for span in self._traces[keys[0]].spans.values():
+            for span in self._traces[keys[0]].joined():
                 self._bury(project, span, f"{type(error).__name__}: {error}")
             self._done(keys)
 
     def _assemble(self, project: str, keys: Sequence[_Key]) -> None:
         """Make the records of some traces of one project and take them in together."""
-        made = [pair for key in keys for pair in _records(list(self._traces[key].spans.values()))]
+        made = [pair for key in keys for pair in self._records(project, self._traces[key].joined())]
         good = [(answer, record) for answer, record in made if isinstance(record, ResponseRecord)]
         fates = self._ingest.take_records(project, [record for _, record in good]) if good else []
         for answer, record in made:
@@ -256,6 +326,29 @@ class Traces:
                 self._bury(project, answer, f"{fate.field} {fate.problem}")
         self.responses += sum(fate.status == "accepted" for fate in fates)
         self._done(keys)
+
+    def _records(self, project: str, spans: Sequence[Span]) -> list[tuple[Span, ResponseRecord | RecordInvalid]]:
+        """Every answer of a trace with its record, or with why there is none."""
+        trace = Trace(spans)
+        if trace.silent:
+            self._note_silent(project, trace.silent)
+        made: list[tuple[Span, ResponseRecord | RecordInvalid]] = []
+        for position, (answer, _) in enumerate(trace.answers):
+            try:
+                made.append((answer, trace.record(position)))
+            except RecordInvalid as error:
+                made.append((answer, error))
+        return made
+
+    def _note_silent(self, project: str, calls: int) -> None:
+        with self._lock:
+            before = self._silent[project]
+            self._silent[project] += calls
+        # Told when it begins and then ever more rarely.
+        if before.bit_length() != (before + calls).bit_length():
+            log.warning(
+                "model calls came without what was said, and cannot be checked", project=project, calls=before + calls, remedy=LET_TELL
+            )
 
     def _done(self, keys: Sequence[_Key]) -> None:
         self._spool.remove([sequence for key in keys for sequence in self._traces[key].sequences])
@@ -268,17 +361,5 @@ class Traces:
         self._on_dead_letter(project, "ingest", f"{answer.trace_id}-{answer.span_id}", None, reason, payload)
 
 
-def _digest(group: Sequence[Span]) -> str:
-    return hashlib.blake2b("".join(sorted(span.span_id for span in group)).encode(), digest_size=12).hexdigest()
-
-
-def _records(spans: Sequence[Span]) -> list[tuple[Span, ResponseRecord | RecordInvalid]]:
-    """Every answer of a trace with its record, or with why there is none."""
-    trace = Trace(spans)
-    made: list[tuple[Span, ResponseRecord | RecordInvalid]] = []
-    for position, (answer, _) in enumerate(trace.answers):
-        try:
-            made.append((answer, trace.record(position)))
-        except RecordInvalid as error:
-            made.append((answer, error))
-    return made
+def _digest_of(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=12).hexdigest()

@@ -27,6 +27,7 @@ class Desk:
         self.items = {f"q-{index}": self._item(f"q-{index}", detail) for index, detail in enumerate(wanted)}
         self.started: list[str] = []
         self.store_problem: str | None = None
+        self.silent_calls = 0
 
     # --- content --------------------------------------------------------------------------------------------------
 
@@ -272,6 +273,7 @@ class Desk:
                 oldest_spooled_s=0.4,
                 undetected=17 if self.store_problem is None else None,
                 store_problem=self.store_problem,
+                silent_calls=self.silent_calls,
                 dead_letters=1,
                 leader=True,
                 workers=1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 
 import pytest
+import streamlit as st
 from fastapi import FastAPI
 from streamlit.testing.v1 import AppTest
 
@@ -41,6 +42,19 @@ def test_a_page_of_an_empty_sidecar_says_what_to_do(page: str, monkeypatch: pyte
             "operations": "Nothing was done by hand yet",
         }
         assert page == "response" or expected[page] in html.unescape(text_of(app))
+
+
+@pytest.mark.parametrize("page", ["overview", "operations"])
+def test_model_calls_that_do_not_tell_what_was_said_are_told_with_the_remedy(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = create(empty=True)
+    with running(empty) as url:
+        monkeypatch.setenv("GROUNDWATCH_API_URL", url)
+        assert "without what was said" not in text_of(open_page(page))
+        empty.state.desk.silent_calls = 12
+        st.cache_data.clear()
+        text = text_of(open_page(page))
+    assert "12 model calls came without what was said" in text
+    assert "CAPTURE_MESSAGE_CONTENT=span_only" in text
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_the_sdk_exporter_logs_a_trace_as_one_response(sidecar: Sidecar, process
     assert {stage["name"] for stage in detail["stages"]} == {"request", "retrieve", "infer"}
 
 
-@pytest.mark.parametrize("instrumentation", ["opentelemetry", "openinference"])
+@pytest.mark.parametrize("instrumentation", ["opentelemetry", "opentelemetry-events", "openinference"])
 def test_a_real_instrumentation_logs_question_answer_picture_and_tokens(sidecar: Sidecar, model: str, instrumentation: str) -> None:
     workflow = f"app-{instrumentation}"
     run = subprocess.run(
