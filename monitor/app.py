@@ -158,7 +158,13 @@ class Service:
         closing.callback(limits.flush)
         span_spool = Spool(settings.traces_path, settings.spool_max_bytes, settings.spool_commit_ms, clock, SPANS_KNOWN_FOR, keys)
         closing.callback(span_spool.close)
-        traces = Traces(span_spool, ingest, settings.trace_wait_s, cast(OnDeadLetter, letters.add))
+        traces = Traces(
+            span_spool,
+            ingest,
+            settings.trace_wait_s,
+            cast(OnDeadLetter, letters.add),
+            on_stand_ins=lambda project, responses: limits.charge(project, responses=responses),
+        )
         drain = Drain(spool, writer, clock, cast(OnDeadLetter, letters.add), owed)
         views = Views(database, clock) if settings.audit_views else None
         if views is not None:

@@ -15,7 +15,7 @@ import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -100,9 +100,19 @@ class Traces:
     Args:
         spool: on-disk buffer of its own, not the one of the records.
         wait_s: quiet time after which a trace without a root is assembled.
+        on_dead_letter: takes what cannot be made into a record.
+        on_stand_ins: told of a project's responses whose spans never came, which nobody has counted yet.
     """
 
-    def __init__(self, spool: Spool, ingest: Ingest, wait_s: float, on_dead_letter: OnDeadLetter) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        ingest: Ingest,
+        wait_s: float,
+        on_dead_letter: OnDeadLetter,
+        on_stand_ins: Callable[[str, int], object] = lambda *_: None,
+    ) -> None:
+        self._on_stand_ins = on_stand_ins
         self._spool = spool
         self._ingest = ingest
         self._wait_s = wait_s
@@ -325,6 +335,9 @@ class Traces:
             if fate.status == "refused":
                 self._bury(project, answer, f"{fate.field} {fate.problem}")
         self.responses += sum(fate.status == "accepted" for fate in fates)
+        pairs = zip(fates, good, strict=True)
+        if alone := sum(answer.stand_in and fate.status == "accepted" for fate, (answer, _) in pairs):
+            self._on_stand_ins(project, alone)
         self._done(keys)
 
     def _records(self, project: str, spans: Sequence[Span]) -> list[tuple[Span, ResponseRecord | RecordInvalid]]:

@@ -121,6 +121,7 @@ def test_messages_whose_span_never_comes_are_a_response_of_their_own(tmp_path: P
     buffering.take(CALL, ROOT)
     buffering.traces.turn()
     assert len(buffering.ids) == 1, "the span that comes late doubles nothing"
+    assert buffering.stand_ins == [("default", 1)], "they count as responses, which spans were when they came"
     buffering.close()
 
 

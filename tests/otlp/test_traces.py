@@ -27,6 +27,7 @@ class Buffering:
     def __init__(self, folder: Path, wait_s: float = 60.0, max_bytes: int = 10_000_000) -> None:
         self.folder, self.wait_s, self.max_bytes = folder, wait_s, max_bytes
         self.letters: list[tuple[Any, ...]] = []
+        self.stand_ins: list[tuple[str, int]] = []
         self.open()
 
     def open(self) -> None:
@@ -35,7 +36,13 @@ class Buffering:
         self.records = Spool(settings.spool_path, self.max_bytes, 0, clock)
         self.spans = Spool(settings.traces_path, self.max_bytes, 0, clock, timedelta(days=1))
         ingest = Ingest(settings, self.records, EvidenceStore(settings.blob_url, 1_000_000, settings.cache_dir), clock)
-        self.traces = Traces(self.spans, ingest, self.wait_s, lambda *letter: self.letters.append(letter))
+        self.traces = Traces(
+            self.spans,
+            ingest,
+            self.wait_s,
+            lambda *letter: self.letters.append(letter),
+            lambda project, count: self.stand_ins.append((project, count)),
+        )
 
     def close(self) -> None:
         self.traces.stop()
