@@ -21,6 +21,8 @@ from monitor.evidence import EvidenceStore
 from monitor.findings import FindingRecord, OutcomeRecord
 from monitor.ingest import Ingest
 from monitor.metadata.database import Database
+from monitor.otlp.events import read_events
+from monitor.otlp.reading import PROTOBUF
 from monitor.otlp.traces import Traces
 from monitor.records import MASK, ResponseRecord, encode_response, parse_response
 from monitor.redaction import DETECTORS, Redactor
@@ -28,6 +30,7 @@ from monitor.settings import Settings
 from monitor.spool import Spool
 from tests.api.conftest import Api, small
 from tests.conftest import NOON
+from tests.otlp import logs
 from tests.otlp.spans import chat, span
 
 MAIL = "jane.doe@example.org"
@@ -164,7 +167,7 @@ def on_disk(folder: Path) -> bytes:
 
 
 def test_nothing_found_reaches_the_disk_by_any_way_in(tmp_path: Path) -> None:
-    """A record, one whose text becomes a blob, spans that wait for their trace, and whole traces."""
+    """A record, one whose text becomes a blob, spans and messages that wait for their trace, and whole traces."""
     settings = Settings(data=tmp_path, redact=("email",))
     clock = MovableClock(NOON)
     spool, spans = Spool(settings.spool_path, 10**7, 0, clock), Spool(settings.traces_path, 10**7, 0, clock, timedelta(days=1))
@@ -176,6 +179,8 @@ def test_nothing_found_reaches_the_disk_by_any_way_in(tmp_path: Path) -> None:
     assert traces.take("default", [chat(2, SAID, parent=1)]) == []
     assert traces.take("default", [chat(9, SAID, trace_id="1" * 32)]) == []
     assert traces.take("default", [span(3, parent=1, name=f"GET /customers/{MAIL}")]) == []
+    told, _ = read_events(logs.protobuf([logs.record("gen_ai.choice", {"message": {"content": SAID}})]), PROTOBUF)
+    assert traces.take_events("default", told) == []
     assert traces.open_traces == 1
     assert len(spool.after(0, 10)) == 3
     spool.close()
