@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -33,10 +34,19 @@ from monitor.otlp.reading import JSON, PROTOBUF, encoding_of, read_spans
 _CODES = {400: 3, 401: 16, 403: 7, 413: 11, 415: 3, 429: 8, 503: 14}
 _RETRY_AFTER_S = 5
 _NAMED_REASONS = 5
-_BODY = {"schema": {"type": "object", "description": "An OTLP ExportTraceServiceRequest."}}
-_BINARY = {"schema": {"type": "string", "format": "binary", "description": "An OTLP ExportTraceServiceRequest."}}
-
-_REFUSALS = {PROTOBUF: _BINARY, JSON: {"schema": {"type": "object"}}, PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_OBJECT = {"schema": {"type": "object", "description": "The JSON of an OTLP export request or its reply."}}
+_BINARY = {"schema": {"type": "string", "format": "binary", "description": "An OTLP export request or its reply."}}
+_REFUSALS = {PROTOBUF: _BINARY, JSON: _OBJECT, PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+# Both signals speak alike.
+_DOCUMENTED: dict[str, Any] = {
+    "status_code": 200,
+    "response_model": None,
+    "responses": {
+        200: {"description": "Taken, or taken in part", "content": {PROTOBUF: _BINARY, JSON: _OBJECT}},
+        "default": {"description": "A google.rpc.Status in the encoding of the request, or a problem", "content": _REFUSALS},
+    },
+    "openapi_extra": {"requestBody": {"required": False, "content": {PROTOBUF: _BINARY, JSON: _OBJECT}}},
+}
 
 
 class OtlpRoute(GuardedRoute):
@@ -63,16 +73,7 @@ class OtlpRoute(GuardedRoute):
 router = APIRouter(route_class=OtlpRoute, tags=["ingest"])
 
 
-@router.post(
-    "/v1/traces",
-    status_code=200,
-    response_model=None,
-    responses={
-        200: {"description": "Taken, or taken in part", "content": {PROTOBUF: _BINARY, JSON: {"schema": {"type": "object"}}}},
-        "default": {"description": "A google.rpc.Status in the encoding of the request, or a problem", "content": _REFUSALS},
-    },
-    openapi_extra={"requestBody": {"required": False, "content": {PROTOBUF: _BINARY, JSON: _BODY}}},
-)
+@router.post("/v1/traces", **_DOCUMENTED)
 async def take_traces(request: Request, running: Running, who: Who) -> Response:
     """Log spans of GenAI calls (OTLP/HTTP). 200: what was not rejected is on disk."""
     intake: Intake = request.app.state.intake
@@ -98,16 +99,7 @@ def _take(running: Context, project: str, body: bytes, encoding: str, content_en
     return len(spans) - len(refused), malformed + refused
 
 
-@router.post(
-    "/v1/logs",
-    status_code=200,
-    response_model=None,
-    responses={
-        200: {"description": "Taken, or taken in part", "content": {PROTOBUF: _BINARY, JSON: {"schema": {"type": "object"}}}},
-        "default": {"description": "A google.rpc.Status in the encoding of the request, or a problem", "content": _REFUSALS},
-    },
-    openapi_extra={"requestBody": {"required": False, "content": {PROTOBUF: _BINARY, JSON: _BODY}}},
-)
+@router.post("/v1/logs", **_DOCUMENTED)
 async def take_logs(request: Request, running: Running, who: Who) -> Response:
     """Log the messages of GenAI calls that come as events (OTLP/HTTP); they join their spans. Other log records are rejected."""
     intake: Intake = request.app.state.intake

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from monitor.messages import Message, message_of, parts_of, role_of
+from monitor.otlp.conventions import is_inference
 from monitor.otlp.shapes import shape_of
 from monitor.otlp.spans import DEEPEST, Span, first, text_of
 
@@ -47,6 +48,11 @@ def outputs_of(span: Span) -> list[Message]:
         or _numbered(span.attributes, "llm.output_messages", "message")
         or _plain("assistant", text_of(span.attributes, "gen_ai.completion", "output.value"), span, "output")
     )
+
+
+def is_silent(span: Span) -> bool:
+    """Whether it is a call that ended well and tells nothing of what the model gave back."""
+    return is_inference(span) and not span.failed and not outputs_of(span)
 
 
 def documents_of(span: Span) -> list[Document]:

@@ -24,6 +24,7 @@ import structlog
 from monitor.errors import GroundwatchError, RecordInvalid
 from monitor.ingest import Ingest
 from monitor.otlp.assembly import Trace
+from monitor.otlp.messages import is_silent
 from monitor.otlp.spans import Span, SpanEvent
 from monitor.records import ResponseRecord
 from monitor.spool import Spool, SpooledItem
@@ -177,8 +178,8 @@ class Traces:
         whole: list[list[Span]] = []
         rows: list[tuple[str, bytes]] = []
         for trace_id, group in by_trace.items():
-            complete = any(not span.parent_id for span in group) and not (project in self._told_apart and Trace(group).silent)
-            if complete and not self._waits((project, trace_id)):
+            rooted = any(not span.parent_id for span in group)
+            if rooted and not self._waits((project, trace_id)) and not self._more_to_come(project, group):
                 whole.append(group)
             else:
                 ids = "".join(sorted(span.span_id for span in group))
@@ -282,7 +283,16 @@ class Traces:
                 self._assemble_each(project, mine[start : start + _TOGETHER])
 
     def _complete(self, project: str, trace: _Waiting) -> bool:
-        return trace.too_large or (trace.whole and not (project in self._told_apart and Trace(trace.joined()).silent))
+        return trace.too_large or (trace.whole and not self._more_to_come(project, trace.joined()))
+
+    def _more_to_come(self, project: str, spans: Iterable[Span]) -> bool:
+        """Whether the messages of one of the calls are likely still on their way."""
+        if project not in self._told_apart:
+            return False
+        try:
+            return any(is_silent(span) for span in spans)
+        except Exception:  # noqa: BLE001 - a span that nobody can read is found, and told, where its trace is assembled
+            return False
 
     def _add(self, page: Sequence[SpooledItem]) -> None:
         for item in page:
