@@ -18,12 +18,13 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from monitor.errors import SettingsInvalid
+from monitor.signing import key_of
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CONFIG_FILE = "groundwatch.toml"
 PLAIN_FOLDER = "plain"
 # Values that an error must not repeat.
-_SECRET = ("oidc_client_secret", "judge_key", "clickhouse_url", "metadata_url", "evidence_url", "webhook_url")
+_SECRET = ("oidc_client_secret", "judge_key", "clickhouse_url", "metadata_url", "evidence_url", "webhook_url", "webhook_secrets")
 _SHAPES = {tuple: 'a JSON list such as ["a", "b"]', dict: 'a JSON map such as {"a": "b"}', bool: "true or false"}
 _SEE = "See the settings table in README.md"
 # Addresses that are called, and prefixes of them: another scheme would only show when nothing ever arrives.
@@ -152,6 +153,9 @@ class Settings(BaseSettings):
     review_lease_s: int = Field(900, ge=10, description="Seconds a claimed review item stays with its reviewer.")
     own_traces_url: str = Field("", description="OTLP/HTTP address for groundwatch's own spans (…/v1/traces); empty = none.")
     webhook_url: str = Field("", description="Where alerts are posted (Alertmanager webhook version 4); empty = nowhere.")
+    webhook_secrets: tuple[str, ...] = Field(
+        (), repr=False, description="Secrets (whsec_…) that sign alerts and callbacks, as Standard Webhooks has it; each signs."
+    )
     dashboard_url: str = Field("", description="Public address of the dashboard for links in alerts; empty = loopback.")
 
     @property
@@ -239,6 +243,7 @@ def load_settings(**overrides: Any) -> Settings:
         where = f"{'.'.join(place)}: " if place else ""
         raise _invalid(name, detail.get("input"), where + detail["msg"]) from error
     _check_addresses(settings)
+    _check_secrets(settings)
     return settings.model_copy(update={"data": _absolute(settings.data)})
 
 
@@ -254,6 +259,15 @@ def _check_addresses(settings: Settings) -> None:
                 raise SettingsInvalid(
                     _variable(name), prefix, "is a prefix that nothing can lie under", f"Begin it with {' or '.join(schemes)}"
                 )
+
+
+def _check_secrets(settings: Settings) -> None:
+    for secret in settings.webhook_secrets:
+        try:
+            key_of(secret)
+        except ValueError as error:
+            remedy = "Make one with: echo whsec_$(openssl rand -base64 32)"
+            raise SettingsInvalid(_variable("webhook_secrets"), "***", str(error), remedy) from error
 
 
 def _is_under(address: str, schemes: tuple[str, ...]) -> bool:

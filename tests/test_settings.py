@@ -165,6 +165,13 @@ def test_a_secret_is_not_repeated_by_its_error(tmp_path: Path) -> None:
     assert "12345678" not in str(refusal.value)
 
 
+def test_a_webhook_secret_that_is_none_stops_the_start_and_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_FILE).write_text('webhook_secrets = ["hunter2hunter2"]\n')
+    with pytest.raises(SettingsInvalid, match=r"GROUNDWATCH_WEBHOOK_SECRETS.*base64 of 24 to 64 bytes.*openssl rand") as refusal:
+        load_settings(data=tmp_path)
+    assert "hunter2" not in str(refusal.value)
+
+
 def test_a_misspelt_setting_is_told_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / CONFIG_FILE).write_text("detektors = []\n")
     with pytest.raises(SettingsInvalid, match="Did you mean detectors"):

@@ -22,6 +22,7 @@ from monitor.metadata.alerts import AlertRecord, DeliveryEvent
 from monitor.metadata.database import Database
 from monitor.metadata.deliveries import Deliveries, DueDelivery
 from monitor.settings import Settings
+from monitor.signing import signed
 
 TIMEOUT_S = 10.0
 MAX_ATTEMPTS = 10
@@ -154,8 +155,9 @@ class Delivery:
     def _post(self, client: httpx.Client, due: DueDelivery) -> str | None:
         """What went wrong, or None."""
         body = payload(due.alert, due.delivery.event, self._settings.public_dashboard_url)
+        content, headers = signed(body, str(due.delivery.id), self._clock.now(), self._settings.webhook_secrets)
         try:
-            answer = client.post(self._settings.webhook_url, json=body)
+            answer = client.post(self._settings.webhook_url, content=content, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return f"{type(error).__name__}: {error}"
         if answer.is_success:

@@ -16,6 +16,7 @@ from monitor.metadata.checks import CheckRecord, QueuedChecks
 from monitor.metadata.database import Database
 from monitor.records import ResponseRecord
 from monitor.settings import Settings
+from monitor.signing import signed
 
 POLL_S = 0.25
 # Few at a time, so that those whose caller waits never find the desk full of these.
@@ -45,6 +46,7 @@ class QueuedWork:
         self, settings: Settings, database: Database, desk: CheckDesk, clock: Clock, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._prefixes = settings.callback_prefixes
+        self._secrets = settings.webhook_secrets
         self._checks = QueuedChecks(database)
         self._desk = desk
         self._clock = clock
@@ -131,7 +133,8 @@ class QueuedWork:
             check_callback(url, self._prefixes)
             flagged = any(outcome.flagged for outcome in check.outcomes)
             body = {"id": check.id, "response_id": check.record.id, "state": "done", "flagged": flagged}
-            answer = client.post(url, json=body)
+            content, headers = signed(body, check.id, self._clock.now(), self._secrets)
+            answer = client.post(url, content=content, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, GroundwatchError) as error:
             return f"{type(error).__name__}: {error}"
         return None if answer.is_success else f"HTTP {answer.status_code}"

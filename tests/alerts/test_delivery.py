@@ -194,3 +194,16 @@ def test_the_thread_delivers_over_a_real_socket_and_stops(post: Post) -> None:
         server.shutdown()
     assert json.loads(got[0])["version"] == "4"
     assert post.now_is().deliveries[0].state == "delivered"
+
+
+def test_alerts_are_signed_where_a_secret_is_set(post: Post) -> None:
+    heads: list[httpx.Headers] = []
+
+    def channel(request: httpx.Request) -> httpx.Response:
+        heads.append(request.headers)
+        return httpx.Response(200)
+
+    post.settings = post.settings.model_copy(update={"webhook_secrets": ("whsec_" + "A" * 32,)})
+    assert post.through(channel).deliver_due() == 1
+    assert heads[0]["webhook-signature"].startswith("v1,")
+    assert heads[0]["content-type"] == "application/json"

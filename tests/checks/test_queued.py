@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -18,6 +18,7 @@ from monitor.metadata.checks import CheckRecord, QueuedChecks
 from monitor.metadata.database import Database
 from monitor.records import Answer, ResponseRecord
 from monitor.settings import Settings
+from monitor.signing import signed
 from tests.checks.engines import WordEngine
 from tests.conftest import NOON
 
@@ -30,6 +31,7 @@ class Working:
 
     def __init__(self, settings: Settings, database: Database, clock: MovableClock) -> None:
         self.calls: list[dict[str, Any]] = []
+        self.requests: list[httpx.Request] = []
         self.answers: list[httpx.Response] = []
         self.engine = WordEngine()
         self.clock = clock
@@ -43,6 +45,7 @@ class Working:
         self.checks = QueuedChecks(self.database)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
         self.calls.append({"url": str(request.url), **json.loads(request.content)})
         return self.answers.pop(0) if self.answers else httpx.Response(200)
 
@@ -107,6 +110,22 @@ def test_the_caller_is_called_back_once_it_is_done(working: Working) -> None:
     working.work.turn()
     assert working.calls == [{"url": CALLBACK, "id": check.id, "response_id": "r-1", "state": "done", "flagged": True}]
     assert working.checks.get("default", check.id).callback_state == "delivered"
+
+
+def test_a_callback_is_signed_under_the_same_id_at_every_try(working: Working) -> None:
+    secret = "whsec_" + "A" * 32
+    working.settings = working.settings.model_copy(update={"webhook_secrets": (secret,)})
+    working.desk.stop()
+    working.open()
+    working.answers = [httpx.Response(500)]
+    check = working.until_done(working.queue(callback=CALLBACK))
+    for _ in range(2):
+        working.work.turn()
+        working.clock.move(timedelta(seconds=60))
+    assert [request.headers["webhook-id"] for request in working.requests] == [check.id] * 2
+    for request in working.requests:
+        at = datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC)
+        assert signed(json.loads(request.content), check.id, at, [secret])[1]["webhook-signature"] == request.headers["webhook-signature"]
 
 
 def test_a_callback_that_fails_is_tried_again_later_and_given_up_in_the_end(working: Working) -> None:
