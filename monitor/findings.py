@@ -6,7 +6,7 @@ The states and verdicts mean what :mod:`detectors.contract` says; this module re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -113,3 +113,9 @@ class OutcomeRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     def max_score(self) -> float | None:
         """Highest score of the checked claims; None when nothing was checked."""
         return max((f.score for f in self.findings if f.score is not None), default=None)
+
+
+def verdict_of(outcomes: Iterable[OutcomeRecord]) -> Verdict:
+    """What several detectors say together: one that found something wrong outweighs the others, and nobody's word is not support."""
+    verdicts = {finding.verdict for outcome in outcomes for finding in outcome.findings}
+    return "hallucinated" if "hallucinated" in verdicts else "supported" if "supported" in verdicts else "not_checked"

@@ -26,7 +26,9 @@ class QueueCheckBody(Body):
 
     response: dict[str, Any] = Field(description=_RESPONSE)
     detectors: list[str] | None = Field(None, min_length=1, max_length=64, description="By default all that run here.")
-    callback_url: str | None = Field(None, max_length=2000, description="Posted to when the check is done.")
+    callback_url: str | None = Field(
+        None, max_length=2000, description="Posted to when the check is done: id, response_id, state, verdict, flagged."
+    )
 
 
 class CheckResult(Body):

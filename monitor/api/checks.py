@@ -17,7 +17,7 @@ from monitor.api.check_models import CheckBody, CheckResult, QueueCheckBody, Que
 from monitor.api.context import Context, Running
 from monitor.api.responses import claim_views, outcome_view
 from monitor.errors import Conflict, RecordInvalid
-from monitor.findings import OutcomeRecord, Verdict
+from monitor.findings import OutcomeRecord, verdict_of
 from monitor.metadata.checks import CheckRecord, QueuedChecks
 from monitor.records import ResponseRecord, parse_response
 
@@ -80,15 +80,12 @@ def _asked(
 
 
 def _result(record: ResponseRecord, detectors: Sequence[str], outcomes: Sequence[OutcomeRecord], spent_ms: float) -> CheckResult:
-    claims = claim_views(record, outcomes)
-    verdicts: set[Verdict] = {claim.verdict for claim in claims}
     ended = {outcome.detector for outcome in outcomes}
-    verdict: Verdict = "hallucinated" if "hallucinated" in verdicts else "supported" if "supported" in verdicts else "not_checked"
     return CheckResult(
         id=record.id,
-        verdict=verdict,
+        verdict=verdict_of(outcomes),
         complete=ended == set(detectors),
-        claims=claims,
+        claims=claim_views(record, outcomes),
         outcomes=[outcome_view(outcome) for outcome in outcomes],
         unfinished=[name for name in detectors if name not in ended],
         duration_ms=spent_ms,

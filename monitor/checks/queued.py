@@ -12,6 +12,7 @@ import structlog
 from monitor.checks.desk import Check, CheckDesk
 from monitor.clock import Clock
 from monitor.errors import GroundwatchError, RecordInvalid, SlowDown
+from monitor.findings import verdict_of
 from monitor.metadata.checks import CheckRecord, QueuedChecks
 from monitor.metadata.database import Database
 from monitor.records import ResponseRecord
@@ -131,8 +132,14 @@ class QueuedWork:
         try:
             # The operator may have taken the prefix back since the check was queued.
             check_callback(url, self._prefixes)
-            flagged = any(outcome.flagged for outcome in check.outcomes)
-            body = {"id": check.id, "response_id": check.record.id, "state": "done", "flagged": flagged}
+            verdict = verdict_of(check.outcomes)
+            body = {
+                "id": check.id,
+                "response_id": check.record.id,
+                "state": "done",
+                "verdict": verdict,
+                "flagged": verdict == "hallucinated",
+            }
             content, headers = signed(body, check.id, self._clock.now(), self._secrets)
             answer = client.post(url, content=content, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, GroundwatchError) as error:

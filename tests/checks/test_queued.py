@@ -108,8 +108,15 @@ def test_a_restart_begins_what_was_running_again(working: Working) -> None:
 def test_the_caller_is_called_back_once_it_is_done(working: Working) -> None:
     check = working.until_done(working.queue(callback=CALLBACK))
     working.work.turn()
-    assert working.calls == [{"url": CALLBACK, "id": check.id, "response_id": "r-1", "state": "done", "flagged": True}]
+    told = {"id": check.id, "response_id": "r-1", "state": "done", "verdict": "hallucinated", "flagged": True}
+    assert working.calls == [{"url": CALLBACK, **told}]
     assert working.checks.get("default", check.id).callback_state == "delivered"
+
+
+def test_a_check_in_which_nobody_could_judge_is_not_called_back_as_clean(working: Working) -> None:
+    working.until_done(working.queue(" ", callback=CALLBACK))
+    working.work.turn()
+    assert [(call["verdict"], call["flagged"]) for call in working.calls] == [("not_checked", False)]
 
 
 def test_a_callback_is_signed_under_the_same_id_at_every_try(working: Working) -> None:
