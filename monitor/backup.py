@@ -31,6 +31,7 @@ from monitor.leader import LOCK_FILE, Leadership
 from monitor.sealing import KeyRing, SealedReader, SealingWriter, is_sealed_file, keys_for
 from monitor.sealing.keys import FILE_SETTING
 from monitor.settings import Settings
+from monitor.syncing import sync, sync_tree
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -96,6 +97,7 @@ def backup(settings: Settings, archive: Path, now: datetime) -> Manifest:
                 out.flush()
                 os.fsync(out.fileno())
             partial.rename(archive)
+            sync(archive.absolute().parent)
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise StorageUnavailable(archive, error.strerror or str(error)) from error
@@ -116,9 +118,11 @@ def restore(archive: Path, data: Path, keys: KeyRing | None = None) -> Manifest:
     try:
         partial.mkdir(parents=True)
         manifest = _unpack(archive, partial, keys)
+        sync_tree(partial)
         if data.exists():
             data.rmdir()
         partial.rename(data)
+        sync(data.absolute().parent)
     except SealKeyMissing as error:
         remedy = f"Name the file that holds it with {FILE_SETTING}"
         raise BackupRefused(archive, f"is sealed with the key {error.key_id}, which is not among the keys", remedy) from error

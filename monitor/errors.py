@@ -4,6 +4,7 @@ GroundwatchError
 ├── RecordInvalid          this record is bad: field, problem, remedy → refused item, dead letter
 ├── SlowDown               too much at once: retry after N seconds → 429
 ├── StorageUnavailable     the disk refused the write → 507
+│   └── StorageDamaged     what is on the disk cannot be read
 ├── BodyTooLarge           a request or an upload is over its limit → 413
 ├── BodyUnsupported        a content type or encoding nobody here reads → 415
 ├── KeyRefused             no key, an unknown key, or one whose role does not reach → 401, 403
@@ -69,6 +70,17 @@ class StorageUnavailable(GroundwatchError):
         self.path = str(path)
         self.cause = cause
         super().__init__(f"cannot write to {path}: {cause}. Free space or make it writable, then send again")
+
+
+class StorageDamaged(StorageUnavailable):
+    """A file of the data folder is not what was written; ``without`` says what is given up by starting without it."""
+
+    permanent = True
+
+    def __init__(self, path: Path | str, cause: str, without: str) -> None:
+        super().__init__(path, cause)
+        remedy = "Stop groundwatch and restore the data folder from a backup"
+        self.args = (f"{path} is damaged: {cause}. {remedy}, or move this file and its -wal and -shm away: {without}",)
 
 
 class BodyTooLarge(GroundwatchError):

@@ -35,8 +35,10 @@ class Leadership:
             held_by = os.read(self._file, 32).decode(errors="replace").strip()
             os.close(self._file)
             raise AlreadyRunning(data, held_by or "unknown") from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        # For people to read; on a full disk there is no room for it, and the lock is held all the same.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def __enter__(self) -> Leadership:
         return self

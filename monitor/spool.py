@@ -26,7 +26,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.clock import Clock
-from monitor.errors import SealBroken, SlowDown, StorageUnavailable
+from monitor.errors import SealBroken, SlowDown, StorageDamaged, StorageUnavailable
 from monitor.sealing import KeyRing, RecordSealer
 
 # A batch is held in memory several times over on its way into the store.
@@ -398,6 +398,9 @@ class Spool:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            # Of what the library raises for a file that it cannot make sense of, its own class alone is exact.
+            if type(error) is sqlite3.DatabaseError:
+                raise StorageDamaged(self._path, str(error), "what was not yet in the store is lost then") from error
             raise StorageUnavailable(self._path, str(error)) from error
 
 

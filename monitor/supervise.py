@@ -21,6 +21,7 @@ import httpx
 
 from monitor.errors import GroundwatchError, StorageUnavailable
 from monitor.settings import LOOPBACK, Settings
+from monitor.syncing import write_synced
 
 PID_FILE = "groundwatch.pid"
 SIGN_IN_FILE = "sign-in.toml"
@@ -76,22 +77,29 @@ def sign_in_file(settings: Settings) -> Path:
     path = settings.data / SIGN_IN_FILE
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
-        known = tomllib.loads(path.read_text(encoding="utf-8"))["auth"] if path.is_file() else {}
         fields = {
             "redirect_uri": settings.oidc_callback,
-            "cookie_secret": known.get("cookie_secret") or secrets.token_urlsafe(48),
+            "cookie_secret": _kept_secret(path) or secrets.token_urlsafe(48),
             "client_id": settings.oidc_client_id,
             "client_secret": settings.oidc_client_secret,
             "server_metadata_url": f"{settings.oidc_issuer.rstrip('/')}/.well-known/openid-configuration",
         }
         lines = [f"{name} = {json.dumps(value)}" for name, value in fields.items()]
-        written = path.with_suffix(".partial")
-        with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-            out.write("\n".join(["[auth]", *lines, 'expose_tokens = ["id"]', ""]))
-        written.replace(path)
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        write_synced(path, "\n".join(["[auth]", *lines, 'expose_tokens = ["id"]', ""]).encode(), 0o600)
+    except OSError as error:
         raise StorageUnavailable(path, str(error)) from error
     return path
+
+
+def _kept_secret(path: Path) -> str:
+    """The secret in the file; empty where the file is missing or damaged: it is made anew then."""
+    try:
+        return str(tomllib.loads(path.read_text(encoding="utf-8"))["auth"]["cookie_secret"])
+    except FileNotFoundError:
+        return ""
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        print(f"groundwatch: {path} is damaged ({error}) and made anew; everybody has to sign in again", file=sys.stderr)  # noqa: T201
+        return ""
 
 
 class Child:

@@ -17,7 +17,16 @@ REFUSED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "cor
 
 # From the bottom to the top: a module imports its own layer and those before it. Longest prefix wins.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("monitor", "monitor.errors", "monitor.clock", "monitor.records", "monitor.findings", "monitor.messages", "monitor.signing"),
+    (
+        "monitor",
+        "monitor.errors",
+        "monitor.clock",
+        "monitor.records",
+        "monitor.findings",
+        "monitor.messages",
+        "monitor.signing",
+        "monitor.syncing",
+    ),
     (
         "monitor.settings",
         "monitor.score",

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from monitor.errors import SettingsInvalid
+from monitor.errors import SettingsInvalid, StorageDamaged
 from monitor.metadata.database import Database
 from monitor.metadata.tables import ApiKey, DetectionCursor, Project
+from monitor.migrate import migrate
+from monitor.settings import Settings
 from tests.conftest import NOON
 
 
@@ -83,4 +85,29 @@ def test_postgres_runs_through_psycopg_3_and_keeps_times_aware(postgres_url: str
     assert (database.dialect, database.engine.driver) == ("postgresql", "psycopg")
     with database.session() as session:
         assert session.scalar(text("SELECT now()")).tzinfo is not None
+    database.dispose()
+
+
+@pytest.mark.parametrize("damage", ["head", "tail"])
+def test_a_damaged_file_is_named_with_what_can_be_done(damage: str, settings: Settings) -> None:
+    migrate(settings)
+    path = settings.data / "metadata.sqlite3"
+    content = path.read_bytes()
+    path.write_bytes(bytes(100) + content[100:] if damage == "head" else content[: len(content) // 2])
+    with pytest.raises(StorageDamaged, match=r"metadata\.sqlite3 is damaged: .*from a backup"):
+        migrate(settings)
+
+
+def test_a_page_that_became_unreadable_while_it_runs_is_damage_too(settings: Settings) -> None:
+    migrate(settings)
+    path = settings.data / "metadata.sqlite3"
+    database = Database(settings.sqlalchemy_url)
+    with database.session() as session:
+        page = session.scalar(text("SELECT rootpage FROM sqlite_master WHERE name = 'projects'"))
+    database.dispose()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = b"\xa5" * 4096
+    path.write_bytes(content)
+    with pytest.raises(StorageDamaged, match="malformed"), database.session() as session:
+        session.scalars(select(Project)).all()
     database.dispose()

@@ -29,3 +29,14 @@ def test_a_folder_on_a_disk_that_became_read_only_is_given_up_without_a_word(tmp
     assert (tmp_path / LOCK_FILE).read_text() == f"{os.getpid()}\n"
     with Leadership(tmp_path):
         pass
+
+
+def test_a_full_disk_has_no_room_for_the_number_and_is_held_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", refused)
+        held = Leadership(tmp_path)
+    with held, pytest.raises(AlreadyRunning):
+        Leadership(tmp_path)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from monitor.clock import MovableClock
-from monitor.errors import SlowDown, StorageUnavailable
+from monitor.errors import SlowDown, StorageDamaged, StorageUnavailable
 from monitor.spool import BATCH_BYTES, PRUNE_EVERY, Spool
 from tests.conftest import NOON
 
@@ -280,3 +280,12 @@ def test_the_file_is_synced_on_every_commit(spool: Spool) -> None:
     assert spool._write.execute("PRAGMA synchronous").fetchone() == (2,)
     assert spool._write.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert sqlite3.threadsafety > 0
+
+
+@pytest.mark.parametrize("damage", ["head", "tail"])
+def test_a_damaged_file_is_named_with_what_is_given_up_without_it(path: Path, clock: MovableClock, damage: str) -> None:
+    Spool(path, MIB, 1.0, clock).close()
+    content = path.read_bytes()
+    path.write_bytes(bytes(100) + content[100:] if damage == "head" else content[: len(content) // 2])
+    with pytest.raises(StorageDamaged, match=r"spool\.sqlite3 is damaged: .*move this file .* what was not yet in the store is lost then"):
+        Spool(path, MIB, 1.0, clock)

@@ -18,6 +18,7 @@ from types import TracebackType
 from monitor.errors import EvidenceRefused, EvidenceUnusable, StorageUnavailable
 from monitor.sealing import KeyRing, SealingWriter, Vault
 from monitor.sealing.vault import context_of
+from monitor.syncing import sync
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 INCOMING = "incoming"
@@ -113,7 +114,7 @@ class Incoming:
             self.path.replace(target)
             # The new names are only safe when their folders are synced too, up to the root of the store.
             for folder in target.parents[:3]:
-                _sync_folder(folder)
+                sync(folder)
         except OSError as error:
             raise StorageUnavailable(target, error.strerror or str(error)) from error
 
@@ -123,14 +124,6 @@ class Incoming:
             self._file.close()
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sweep_incoming(folder: Path) -> None:

@@ -27,6 +27,7 @@ from monitor.evidence.blobs import INCOMING, BlobCache, Incoming, blob_name, swe
 from monitor.records import DEFAULT_PROJECT, Evidence, ResponseRecord
 from monitor.sealing import MAGIC, Vault, is_sealed_file, key_id_of
 from monitor.sealing.stream import plain_size
+from monitor.syncing import sync, write_synced
 
 # Text this short stays in the record: a blob a line would cost more than it saves.
 INLINE_TEXT_BYTES = 4096
@@ -145,13 +146,17 @@ class EvidenceStore:
         if self.exists(sha256):
             return None
         try:
-            with self._files.open(self._key(sha256) + _MARK, "r") as mark:
+            with self._files.open(self._key(sha256) + _MARK, "r", errors="replace") as mark:
                 reason, _, at = mark.read().partition(" ")
+            try:
+                return reason, datetime.fromisoformat(at)
+            except ValueError:
+                # A mark that a power cut emptied still says that there was one.
+                return "an unknown cause", self._files.modified(self._key(sha256) + _MARK)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StorageUnavailable(self.url, str(error)) from error
-        return reason, datetime.fromisoformat(at)
 
     def _missing(self, sha256: str) -> EvidenceMissing:
         gone = self.deleted(sha256)
@@ -260,11 +265,12 @@ class EvidenceStore:
         try:
             if reason is not None and now is not None and self.exists(sha256):
                 # Before the blob goes: a kill in between leaves a blob that is deleted the next time.
-                with self._files.open(self._key(sha256) + _MARK, "w") as mark:
-                    mark.write(f"{reason} {now.isoformat()}")
+                self._write_mark(sha256, f"{reason} {now.isoformat()}")
             size = self.size(sha256)
             if self._folder is not None:
-                (self._folder / blob_name(sha256)).unlink(missing_ok=True)
+                path = self._folder / blob_name(sha256)
+                path.unlink(missing_ok=True)
+                sync(path.parent)
             else:
                 self._files.rm_file(self._key(sha256))
         except (EvidenceMissing, FileNotFoundError):
@@ -272,6 +278,14 @@ class EvidenceStore:
         except OSError as error:
             raise StorageUnavailable(self.url, str(error)) from error
         return size
+
+    def _write_mark(self, sha256: str, text: str) -> None:
+        if self._folder is not None:
+            path = self._folder / blob_name(sha256)
+            write_synced(path.with_name(path.name + _MARK), text.encode())
+            return
+        with self._files.open(self._key(sha256) + _MARK, "w") as mark:
+            mark.write(text)
 
     def externalise(self, record: ResponseRecord) -> ResponseRecord:
         """The record with its inline evidence stored and replaced by ``sha256:`` references.

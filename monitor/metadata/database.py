@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from monitor.errors import MetadataUnavailable, SettingsInvalid
+from monitor.errors import MetadataUnavailable, SettingsInvalid, StorageDamaged
 from monitor.sealing import KeyRing, RecordSealer
 
 # Another thread's write is over in milliseconds; a longer wait means that something hangs.
@@ -54,6 +54,7 @@ class Database:
 
         Raises:
             MetadataUnavailable: the database is locked, full, gone or not migrated.
+            StorageDamaged: its SQLite file is not what was written.
         """
         try:
             with self._sessions() as session, session.begin():
@@ -95,6 +96,7 @@ def _engine(url: URL) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url)
+    event.listen(engine, "handle_error", _tell_damage)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
@@ -108,8 +110,23 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:
+            raise
+        (path,) = [file for _, name, file in connection.execute("PRAGMA database_list") if name == "main"]
+        raise _damaged(path, error) from error
     finally:
         cursor.close()
+
+
+def _tell_damage(context: ExceptionContext) -> None:
+    if type(context.original_exception) is sqlite3.DatabaseError and context.engine is not None:
+        path = context.engine.url.database or ""
+        raise _damaged(path, context.original_exception) from context.original_exception
+
+
+def _damaged(path: str, error: sqlite3.DatabaseError) -> StorageDamaged:
+    return StorageDamaged(path, str(error), "keys, rules, alerts, reviews and the audit log are lost then")
 
 
 def _begin_immediate(connection: Any) -> None:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import hmac
 import importlib
-import os
 import secrets
 import stat
 from collections.abc import Iterable
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from monitor.errors import SealBroken, SealKeyMissing, SettingsInvalid
+from monitor.syncing import sync, write_synced
 
 KEY_BYTES = 32
 ID_BYTES = 8
@@ -162,18 +161,12 @@ def add_key(path: Path, service: str = "") -> str:
             problem = f"cannot seal a key ({type(error).__name__}: {error})"
             raise SettingsInvalid(SERVICE_SETTING, service, problem, "Check its access") from error
     text = f"{base64.b64encode(content).decode()}\n{before}"
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        # The old keys are never gone: the new file takes the place of the old one only when all of it is on disk.
-        partial.replace(path)
+        # The old keys are never gone, and the new one is on disk before anything is sealed with it.
+        write_synced(path, text.encode("ascii"), 0o600)
+        sync(path.parent.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise _invalid(path, f"cannot be written ({error.strerror})", "Choose a place that can be, outside the data folder") from error
     return key_id(key)
 

@@ -6,7 +6,6 @@ content because a setting was lost. It holds ids of keys only.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from monitor.errors import SettingsInvalid, StorageUnavailable
 from monitor.sealing.keys import FILE_SETTING, KeyRing, read_keys
 from monitor.settings import Settings
+from monitor.syncing import sync, write_synced
 
 REGISTER_FILE = "sealed.json"
 _PLAIN = "run `groundwatch seal --plain` with the keys to turn encryption off"
@@ -39,22 +39,13 @@ def noted_keys(data: Path) -> list[str]:
 def note_keys(data: Path, keys: list[str]) -> None:
     """Replace the list; it is on disk afterwards. Raises StorageUnavailable."""
     path = data / REGISTER_FILE
-    partial = path.with_name(f".{REGISTER_FILE}.{os.getpid()}")
     try:
         data.mkdir(parents=True, exist_ok=True)
         if not keys:
             path.unlink(missing_ok=True)
+            sync(data)
             return
-        with partial.open("wb") as out:
-            out.write(msgspec.json.encode(_Register(keys)))
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(path)
-        folder = os.open(data, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_synced(path, msgspec.json.encode(_Register(keys)))
     except OSError as error:
         raise StorageUnavailable(path, error.strerror or str(error)) from error
 

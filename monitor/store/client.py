@@ -84,7 +84,11 @@ class Store:
         """Create the database where it is missing. Raises as :meth:`open` does."""
         if self.embedded:
             Path(self.location).mkdir(parents=True, exist_ok=True)
-        with _translated("open"):
+        # The engine tells what it stumbled over on standard error only.
+        remedy = (
+            ". What it wrote above names the file: restore the data folder from a backup, or end what holds it" if self.embedded else ""
+        )
+        with _translated("open", remedy):
             client = clickhouse_connect.get_client(**self._connect)
             try:
                 client.command(f"CREATE DATABASE IF NOT EXISTS `{self.database}`{' ENGINE = Atomic' if self.embedded else ''}")
@@ -182,7 +186,7 @@ class Store:
 
 
 @contextmanager
-def _translated(operation: str) -> Iterator[None]:
+def _translated(operation: str, remedy: str = "") -> Iterator[None]:
     try:
         yield
     except ClickHouseError as error:
@@ -190,7 +194,7 @@ def _translated(operation: str) -> Iterator[None]:
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         # What the engine says against opening a path has no code: another process holds it.
         if isinstance(error, OperationalError) or code in RETRYABLE_CODES or (operation == "open" and code is None):
-            raise StoreUnavailable(operation, cause) from error
+            raise StoreUnavailable(operation, cause + remedy) from error
         raise StoreRefused(operation, code, cause) from error
 
 
