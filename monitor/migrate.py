@@ -125,5 +125,5 @@ def _connection(tree: Tree, settings: Settings, store: Store | None) -> Iterator
         return
     if store is None:
         raise ValueError("the clickhouse tree needs an open store")
-    with store.sqlalchemy_engine().connect() as connection:
+    with store.sqlalchemy_connection() as connection:
         yield connection

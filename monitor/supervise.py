@@ -175,12 +175,16 @@ def up(settings: Settings, say: Callable[[str], None]) -> int:
 
     Raises:
         ChildFailed: one of them did not start.
+        StorageUnavailable: the data folder cannot be written.
     """
     stopping = _Stopping()
     children: list[Child] = []
-    settings.data.mkdir(parents=True, exist_ok=True)
     pid_file = settings.data / PID_FILE
-    pid_file.write_text(f"{os.getpid()}\n")
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        pid_file.write_text(f"{os.getpid()}\n")
+    except OSError as error:
+        raise StorageUnavailable(pid_file, error.strerror or str(error)) from error
     try:
         children.append(Child("the sidecar", serve_command(settings)))
         children[0].wait_ready(f"{api_url(settings)}/readyz", stopping)

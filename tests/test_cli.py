@@ -196,6 +196,15 @@ def both(tmp_path: Path) -> Iterator[Both]:
             both.process.wait(60)
 
 
+def test_up_on_a_disk_that_takes_no_writes_says_so_in_one_line(tmp_path: Path) -> None:
+    # A folder in the place of its file refuses the write as a full disk does, whoever runs the test.
+    (tmp_path / "data" / "groundwatch.pid").mkdir(parents=True)
+    found = command("up", data=tmp_path / "data")
+    assert found.returncode == 2
+    assert found.stderr.startswith(f"groundwatch: cannot write to {tmp_path / 'data' / 'groundwatch.pid'}: ")
+    assert found.stderr.count("\n") == 1
+
+
 @pytest.mark.server
 def test_up_runs_both_and_stop_ends_both(both: Both) -> None:
     both.wait_started()

@@ -21,6 +21,6 @@ if given is not None:
     run(given)
 else:
     store = Store.open(load_settings())
-    with store.sqlalchemy_engine().connect() as own:
+    with store.sqlalchemy_connection() as own:
         run(own)
     store.close()

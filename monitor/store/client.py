@@ -20,7 +20,8 @@ from clickhouse_connect.cc_sqlalchemy import alembic as _alembic_dialect  # noqa
 from clickhouse_connect.dbapi.connection import Connection as DbapiConnection
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from monitor.errors import SettingsInvalid, StoreRefused, StoreUnavailable
@@ -142,10 +143,17 @@ class Store:
         with self._client(f"delete from {table}") as client:  # noqa: S608 - names an operation, is no SQL
             client.command(statement, parameters=dict(parameters))
 
-    def sqlalchemy_engine(self) -> Engine:
-        """A SQLAlchemy engine on the same database, for Alembic."""
+    @contextmanager
+    def sqlalchemy_connection(self) -> Iterator[Connection]:
+        """A SQLAlchemy connection to the same database, for Alembic. What goes wrong in the block is raised as everywhere else."""
         connect = {**self._connect, "database": self.database}
-        return create_engine("clickhousedb://", creator=lambda: DbapiConnection(**connect), poolclass=NullPool)
+        engine = create_engine("clickhousedb://", creator=lambda: DbapiConnection(**connect), poolclass=NullPool)
+        with _translated("migrate"):
+            try:
+                with engine.connect() as connection:
+                    yield connection
+            except DBAPIError as error:
+                raise error.orig or error from error
 
     def close(self) -> None:
         """Close every idle client; one still in use is closed when its call ends."""

@@ -57,6 +57,8 @@ def metadata_settings(settings: Settings, request: pytest.FixtureRequest) -> Ite
 
 # Revisions that change rows and no table.
 ROWS_ONLY = {"0006"}
+# Revisions of the ClickHouse tree that change the table in which Alembic keeps where it stands.
+OF_ALEMBIC_ONLY = {"0008"}
 
 
 def schema_of(settings: Settings) -> dict[str, list[str]]:
@@ -152,8 +154,9 @@ def test_each_clickhouse_revision_goes_up_down_and_up_again(settings: Settings, 
     first = found()
     assert {"records", "responses", "outcomes", "findings"} <= set(first)
     seen = []
-    for _ in revisions("clickhouse"):
-        seen.append(frozenset(found().items()))
+    for revision in reversed(revisions("clickhouse")):
+        if revision not in OF_ALEMBIC_ONLY:
+            seen.append(frozenset(found().items()))
         migrate.downgrade(settings, "clickhouse", "-1", store)
     assert found() == {}
     assert len(set(seen)) == len(seen), "a revision changes nothing"
@@ -231,3 +234,15 @@ def test_responses_of_every_earlier_schema_can_be_read_after_the_upgrade(setting
         found = Reader(store).response("default", "old-1")
         assert found is not None
         assert found.record == RECORD
+
+
+def test_the_row_that_says_where_the_tables_stand_is_synced_on_the_way_back_too(settings: Settings, store: Store) -> None:
+    migrate.migrate(settings, store)
+    migrate.downgrade(settings, "clickhouse", "0006", store)
+    ((engine,),) = store.rows(
+        query("kept", "Engine of Alembic's table.", "SELECT engine_full FROM system.tables WHERE name = 'alembic_version'"), {}
+    )
+    assert "fsync_after_insert = 1" in engine
+    assert "min_rows_to_fsync_after_merge = 1" in engine
+    migrate.migrate(settings, store)
+    migrate.require_current(settings, store)

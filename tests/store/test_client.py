@@ -48,6 +48,17 @@ def test_a_missing_table_is_worth_a_retry_because_somebody_may_migrate(store: St
         store.rows(ask("SELECT 1 FROM nowhere"), {})
 
 
+def test_a_migration_meets_the_same_errors(store: Store) -> None:
+    full = "SELECT throwIf(1, 'not enough space', toInt16(243)) SETTINGS allow_custom_error_code_in_throwif = 1"
+    with (
+        pytest.raises(StoreUnavailable, match=r"did not complete migrate: .*not enough space"),
+        store.sqlalchemy_connection() as connection,
+    ):
+        connection.exec_driver_sql(full)
+    with pytest.raises(StoreRefused), store.sqlalchemy_connection() as connection:
+        connection.exec_driver_sql("SELECT nonsense")
+
+
 def test_a_row_that_does_not_fit_its_column_is_refused(store: Store) -> None:
     with pytest.raises(StoreRefused):
         store.insert("records", {"project": "LowCardinality(String)", "sequence": "UInt64"}, [["p", -5]], "t")
