@@ -1,14 +1,16 @@
 """Chat messages in the shapes that providers and OpenTelemetry give them, as text and media.
 
 Known are the parts of the OpenTelemetry GenAI conventions (text, blob, uri, file, tool_call_response), of OpenAI's Chat
-Completions and Responses (image_url, input_image, input_audio, input_file …) and of OpenInference. It needs msgspec only:
-the client and the sidecar share it.
+Completions and Responses (image_url, input_image, input_audio, input_file …), of Anthropic and Bedrock (``source``), of
+Google (inline_data), of LangChain, pydantic-ai and the Vercel AI SDK, and of OpenInference. It needs msgspec only: the client
+and the sidecar share it.
 """
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +19,13 @@ _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?P<parameters>(;[\w=.
 _MEDIA_OF_MODALITY = {"image": "image/*", "audio": "audio/*", "video": "video/*", "document": "application/pdf"}
 # What OpenAI calls an audio format, as media types.
 _AUDIO_FORMATS = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "opus": "audio/ogg", "ogg": "audio/ogg"}
-_UNSPOKEN = ("reasoning", "tool_call", "compaction", "refusal", "function_call")
+_MODALITIES = {**_MEDIA_OF_MODALITY, "file": "application/octet-stream"}
+_URL_PARTS = {f"{modality}-url": media_type for modality, media_type in _MEDIA_OF_MODALITY.items()}
+_UNSPOKEN = ("reasoning", "thinking", "tool_call", "tool-call", "tool_use", "compaction", "refusal", "function_call")
+_RESULTS = ("tool_call_response", "tool_result", "tool-result", "function_call_output")
+_SAID = ("text", "content", "response", "result", "output", "transcript")
+_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]+")
+_DEEPEST = 32
 _ROLES = {"developer": "system", "model": "assistant", "ai": "assistant", "human": "user", "function": "tool"}
 
 
@@ -46,11 +54,38 @@ def message_of(item: Mapping[str, Any]) -> Message:
     return Message(role=role_of(item.get("role")), text=texts, media=media, finish_reason=str(reason) if reason else None)
 
 
+def messages_of(item: Mapping[str, Any]) -> list[Message]:
+    """As :func:`message_of`, with what tools gave back as messages of the role ``tool``: some put it into the user's turn."""
+    parts = item.get("parts", item.get("content"))
+    results = [part for part in parts if _is_result(part)] if isinstance(parts, list | tuple) else []
+    if not results or role_of(item.get("role")) == "tool":
+        return [message_of(item)]
+    told = [message_of({"role": "tool", "parts": [result]}) for result in results]
+    rest = [part for part in parts or () if not _is_result(part)]
+    return [*told, message_of({**item, "parts": rest})] if rest else told
+
+
+def _is_result(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in _RESULTS
+
+
+def media_in(value: Any, depth: int = 0) -> Iterator[Media]:
+    """Every medium in a request that is known as a whole, in order, wherever it is in it."""
+    if depth > _DEEPEST:
+        return
+    found = _media(value) if isinstance(value, Mapping) else None
+    if found is not None:
+        yield found
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from media_in(inner, depth + 1)
+
+
 def parts_of(parts: Sequence[Any]) -> tuple[str, tuple[Media, ...]]:
     """The text of some parts, and their media."""
     texts: list[str] = []
     media: list[Media] = []
-    for part in parts:
+    for part in _opened(parts):
         if isinstance(part, str):
             texts.append(part)
         elif isinstance(part, Mapping):
@@ -62,6 +97,16 @@ def parts_of(parts: Sequence[Any]) -> tuple[str, tuple[Media, ...]]:
     return "\n".join(texts), tuple(media)
 
 
+def _opened(parts: Sequence[Any]) -> Iterator[Any]:
+    """The parts, and in place of a tool's result in parts those parts."""
+    for part in parts:
+        inner = next((part[key] for key in _SAID if isinstance(part.get(key), list)), None) if _is_result(part) else None
+        if inner and all(isinstance(one, Mapping) and "type" in one for one in inner):
+            yield from inner
+        else:
+            yield part
+
+
 def role_of(value: Any) -> str:
     """A role under its common name."""
     role = str(value or "user").lower()
@@ -71,7 +116,9 @@ def role_of(value: Any) -> str:
 def _text(part: Mapping[str, Any]) -> str | None:
     if part.get("type") in _UNSPOKEN:
         return None
-    value = next((part[key] for key in ("text", "content", "response", "result", "transcript") if part.get(key) is not None), None)
+    value = next((part[key] for key in _SAID if part.get(key) is not None), None)
+    if isinstance(value, Mapping) and "value" in value and _is_result(part):
+        value = value["value"]
     if value is None or isinstance(value, str):
         return value
     try:
@@ -82,15 +129,60 @@ def _text(part: Mapping[str, Any]) -> str | None:
 
 def _media(part: Mapping[str, Any]) -> Media | None:
     kind = part.get("type")
+    if kind is None:
+        return _untyped_media(part)
     modality = _MEDIA_OF_MODALITY.get(str(part.get("modality")), "application/octet-stream")
-    named = str(part.get("mime_type") or "") or modality
-    if kind == "blob" and isinstance(part.get("content"), str):
-        return Media(media_type=named, content=part["content"])
+    stated = next((str(part[key]) for key in ("mime_type", "media_type", "mimeType", "mediaType") if part.get(key)), "")
+    named = stated or modality
+    if kind in ("blob", "binary") and isinstance(part.get("content"), str):
+        # Without content: an instrumentation that tells that there was something, and not what.
+        return Media(media_type=named, content=part["content"] or None)
     if kind == "uri" and isinstance(part.get("uri"), str):
         return from_url(part["uri"], named)
     if kind == "file" and part.get("file_id"):
         return Media(media_type=named, uri=f"file_id:{part['file_id']}")
+    if kind in _URL_PARTS:
+        return from_url(_url(part.get("url")), stated or _URL_PARTS[str(kind)])
+    if kind in _MODALITIES:
+        if isinstance(part.get("source"), Mapping):
+            return _from_source(part["source"], stated or _MODALITIES[str(kind)])
+        own = next((part[key] for key in ("base64", "data", str(kind), "url") if isinstance(part.get(key), str)), None)
+        if own is not None:
+            return _content_or_url(own, stated or _MODALITIES[str(kind)])
     return _provider_media(part, str(kind))
+
+
+def _content_or_url(value: str, media_type: str) -> Media | None:
+    is_content = value and _BASE64.fullmatch(value[:1_000]) is not None
+    return Media(media_type=media_type, content=value) if is_content else from_url(value, media_type)
+
+
+def _from_source(source: Mapping[str, Any], media_type: str) -> Media | None:
+    """Content, or where it lies, as Anthropic and Bedrock have it."""
+    media_type = str(source.get("media_type") or media_type)
+    content = source.get("data", source.get("bytes"))
+    if isinstance(content, str):
+        is_text = source.get("type") == "text"
+        return Media(media_type=media_type, content=base64.b64encode(content.encode()).decode() if is_text else content)
+    if source.get("file_id"):
+        return Media(media_type=media_type, uri=f"file_id:{source['file_id']}")
+    bucket = source.get("s3Location")
+    return from_url(_url(bucket.get("uri") if isinstance(bucket, Mapping) else source.get("url")), media_type)
+
+
+def _untyped_media(part: Mapping[str, Any]) -> Media | None:
+    """Parts of Bedrock (``{"image": {"format": "png", "source": …}}``) and Google (``{"inline_data": …}``)."""
+    for modality in ("image", "audio", "video", "document"):
+        inner = part.get(modality)
+        if isinstance(inner, Mapping) and isinstance(inner.get("source"), Mapping):
+            kind = "application" if modality == "document" else modality
+            return _from_source(inner["source"], f"{kind}/{inner.get('format') or '*'}")
+    named = ("inline_data", "inlineData", "file_data", "fileData")
+    blob: Mapping[str, Any] = next((part[key] for key in named if isinstance(part.get(key), Mapping)), {})
+    media_type = str(blob.get("mime_type") or blob.get("mimeType") or "application/octet-stream")
+    if isinstance(blob.get("data"), str):
+        return Media(media_type=media_type, content=blob["data"])
+    return from_url(_url(blob.get("file_uri") or blob.get("fileUri")), media_type)
 
 
 def _provider_media(part: Mapping[str, Any], kind: str) -> Media | None:

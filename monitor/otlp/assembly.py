@@ -1,6 +1,7 @@
 """From the spans of one trace to response records: one record for every answer that a model gave in it.
 
-An answer is an inference span whose output has text; a call that only asks for tools is a step on the way. What the
+An answer is an inference span whose output has text; a call that only asks for tools is a step on the way. Where a framework's
+span is around its client library's and both tell of the same call, that call is one answer and used its tokens once. What the
 trace retrieved and what the messages carried is the evidence. The time of the trace is cut into stages so that every
 moment belongs to the innermost span open then: the stages of a trace add up to its duration, however spans nest.
 """
@@ -30,6 +31,8 @@ from monitor.records import ResponseRecord, check_response, is_text_type
 CONTEXT_CHARACTERS = 500
 _RAW_ATTRIBUTES_BYTES = 64 * 1024
 _MOST_STAGES = 64
+# A framework's span of a call ends right after that of its client library: no more calls than these can end between.
+_NEARBY = 16
 # References that the service may follow where its operator allows them; file ids of a provider and http: are nobody's here.
 _REACHABLE = ("https", "s3", "gs")
 _NAME = re.compile(r"[\x00-\x1f]+")
@@ -41,14 +44,25 @@ class Trace:
     def __init__(self, spans: Sequence[Span]) -> None:
         self.spans = sorted(spans, key=lambda span: (span.end_ns, span.start_ns, span.span_id))
         self.by_id = {span.span_id: span for span in spans}
-        spoken = ((span, outputs_of(span)) for span in self.spans if conventions.is_inference(span))
+        spoken = [(span, outputs_of(span)) for span in self.spans if conventions.is_inference(span)]
+        # Spans of calls that another span tells of, by the id of that one, and their own ids.
+        self._twins: defaultdict[str, list[Span]] = defaultdict(list)
+        self._told_elsewhere: set[str] = set()
+        if len(spoken) > 1:
+            self._find_twins(spoken)
+        self._inside: dict[str, list[Span]] = {span.span_id: [] for span, _ in spoken}
+        for span in self.spans:
+            if span.parent_id in self._inside:
+                self._inside[span.parent_id].append(span)
         self.answers: list[tuple[Span, list[Message]]] = []
         # Calls that ended well and told nothing of what the model gave back: their sender keeps contents to itself.
         self.silent = 0
         for span, outputs in spoken:
+            if span.span_id in self._told_elsewhere:
+                continue
             if any(message.text.strip() for message in outputs):
                 self.answers.append((span, outputs))
-            elif not outputs and not span.failed:
+            elif not outputs and not span.failed and conventions.tells_nothing(span):
                 self.silent += 1
         self._segments = list(_innermost(self.spans, [span.end_ns for span, _ in self.answers]))
 
@@ -60,9 +74,11 @@ class Trace:
         """
         answer, outputs = self.answers[position]
         inputs = inputs_of(answer)
-        evidence, unreachable = _evidence(inputs, self._documents(answer))
+        twins = self._twins.get(answer.span_id, [])
+        usage = next(filter(None, map(conventions.usage_of, [answer, *twins])), [])
+        evidence, unreachable = _evidence(inputs, self._documents(answer), self._tool_results(answer))
         fields: dict[str, Any] = {
-            **conventions.named_fields(answer, self._root_of(answer)),
+            **conventions.named_fields(answer, self._root_of(answer), twins),
             "id": f"{answer.trace_id}-{answer.span_id}",
             "time": answer.ended_at,
             "trace_id": answer.trace_id,
@@ -71,7 +87,7 @@ class Trace:
             "answer": _answer(answer, outputs),
             "evidence": conventions.explicit_evidence(answer) + evidence,
             "stages": self._stages(position),
-            "usage": conventions.usage_of(answer) + self._usage_on_the_way(position),
+            "usage": usage + self._usage_on_the_way(position),
             "attributes": {"otel": _raw(answer, unreachable)},
         }
         try:
@@ -81,13 +97,47 @@ class Trace:
         check_response(record)
         return record
 
-    def _root_of(self, span: Span) -> Span:
-        """The outermost known ancestor of a span, or the span itself."""
+    def _find_twins(self, spoken: Sequence[tuple[Span, list[Message]]]) -> None:
+        """Of every call with another around it that is the same one, which of both tells less. Inner spans end first."""
+        said = {span.span_id: outputs for span, outputs in spoken}
+        for position, (span, _) in enumerate(spoken):
+            if span.failed or span.span_id in self._told_elsewhere:
+                continue
+            around = next((outer for outer in self._ancestors(span) if outer.span_id in said), None)
+            around = around or self._beside(span, spoken[position + 1 : position + 1 + _NEARBY])
+            if around is None:
+                continue
+            lesser = _lesser((span, said[span.span_id]), (around, said[around.span_id]))
+            if lesser is not None:
+                kept = span if lesser is around else around
+                self._told_elsewhere.add(lesser.span_id)
+                self._twins[kept.span_id] += [lesser, *self._twins.pop(lesser.span_id, [])]
+
+    def _beside(self, span: Span, later: Sequence[tuple[Span, list[Message]]]) -> Span | None:
+        """The call around this one where it was not made its parent: callbacks of a framework open no context."""
+        for outer, _ in later:
+            encloses = outer.start_ns <= span.start_ns and outer.name != span.name and not outer.failed
+            if encloses and conventions.may_be_one_call(span, outer):
+                above = {outer.parent_id, *(one.span_id for one in self._ancestors(outer))}
+                if span.parent_id in above:
+                    return outer
+        return None
+
+    def _ancestors(self, span: Span) -> Iterator[Span]:
+        """The known spans around a span, from the inside."""
         seen = {span.span_id}
         while (parent := self.by_id.get(span.parent_id)) is not None and parent.span_id not in seen:
+            yield parent
             span = parent
             seen.add(span.span_id)
-        return span
+
+    def _tool_results(self, answer: Span) -> list[str]:
+        """What tools gave back that the library itself called during the call, which no message of it tells."""
+        return [result for result in map(conventions.tool_result, self._inside[answer.span_id]) if result is not None]
+
+    def _root_of(self, span: Span) -> Span:
+        """The outermost known ancestor of a span, or the span itself."""
+        return [span, *self._ancestors(span)][-1]
 
     def _documents(self, answer: Span) -> list[Document]:
         """What this answer may rest on: its own documents, and those that its trace had retrieved before it ended.
@@ -131,7 +181,7 @@ class Trace:
         """What calls without an answer of their own used on the way to this one: tool-choosing calls, embeddings."""
         answer = self.answers[position][0]
         after = self.answers[position - 1][0].end_ns if position else 0
-        told = {span.span_id for span, _ in self.answers}
+        told = {span.span_id for span, _ in self.answers} | self._told_elsewhere
         start = bisect_right(self.spans, after, key=lambda span: span.end_ns)
         steps = takewhile(lambda span: span.end_ns <= answer.end_ns, self.spans[start:])
         return [
@@ -159,6 +209,30 @@ def _innermost(spans: Sequence[Span], cuts: Sequence[int]) -> Iterator[tuple[int
             yield right, right - left, open_now[0][3]
 
 
+def _lesser(inner: tuple[Span, list[Message]], outer: tuple[Span, list[Message]]) -> Span | None:
+    """Which of two nested calls is told better by the other; None where they are two calls."""
+    (within, said), (around, repeated) = inner, outer
+    text, again = _spoken(said), _spoken(repeated)
+    if text and again:
+        if text != again:
+            return None
+        return around if _told(within) >= _told(around) else within
+    if said and not again:
+        return around
+    # A call for tools within one that answers is a step of a loop that the library itself runs.
+    return None if said else within
+
+
+def _spoken(outputs: Sequence[Message]) -> str:
+    return next((message.text.strip() for message in outputs if message.text.strip()), "")
+
+
+def _told(span: Span) -> tuple[int, bool]:
+    """How much is known of what a call was given."""
+    inputs = inputs_of(span)
+    return sum(medium.content is not None for message in inputs for medium in message.media), bool(inputs)
+
+
 def _question(inputs: Sequence[Message]) -> dict[str, str] | None:
     asked = [message.text for message in inputs if message.role == "user" and message.text.strip()]
     return {"text": asked[-1]} if asked else None
@@ -180,8 +254,8 @@ def _answer(span: Span, outputs: Sequence[Message]) -> dict[str, Any]:
 # --- evidence -----------------------------------------------------------------------------------------------------
 
 
-def _evidence(inputs: Sequence[Message], documents: Sequence[Document]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Pieces of evidence, and the references that nobody here can follow."""
+def _evidence(inputs: Sequence[Message], documents: Sequence[Document], beside: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Pieces of evidence, and the references that nobody here can follow. ``beside``: what tools gave that is in no message."""
     pieces: list[dict[str, Any]] = []
     unreachable: list[str] = []
     for number, document in enumerate(documents, start=1):
@@ -194,8 +268,8 @@ def _evidence(inputs: Sequence[Message], documents: Sequence[Document]) -> tuple
             unreachable.append((medium.uri or medium.media_type)[:500])
         else:
             pieces.append(piece)
-    results = [message for message in inputs if message.role == "tool" and message.text.strip()]
-    pieces += [_text_piece(f"tool-{number}", message.text, "tool result") for number, message in enumerate(results, start=1)]
+    results = [message.text for message in inputs if message.role == "tool" and message.text.strip()] or beside
+    pieces += [_text_piece(f"tool-{number}", result, "tool result") for number, result in enumerate(results, start=1)]
     if not pieces and not unreachable:
         prompt = joined(message for message in inputs if message.role == "user")
         if len(prompt) >= CONTEXT_CHARACTERS:

@@ -1,4 +1,4 @@
-"""Which attribute means what: OpenTelemetry GenAI (new and old names), OpenInference, and our own ``groundwatch.*``.
+"""Which attribute means what: OpenTelemetry GenAI (new and old names), OpenInference, Vercel AI SDK, and our own ``groundwatch.*``.
 
 Tables, so that a renamed attribute is one more entry. Names were checked against
 https://github.com/open-telemetry/semantic-conventions-genai and the OpenInference semantic conventions 0.1.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,24 +20,54 @@ from monitor.otlp.spans import Span, first, number_of, text_of
 
 KIND = "openinference.span.kind"
 OPERATION = "gen_ai.operation.name"
+# What OpenInference leaves of contents it may not tell, and of pictures larger than it tells by default (32,000 characters).
+HIDDEN = "__REDACTED__"
+VERCEL_OPERATION = "ai.operationId"
 _INFERENCE = {"chat", "generate_content", "text_completion", "completion", "responses"}
+_VERCEL_INFERENCE = {"ai.generateText.doGenerate", "ai.streamText.doStream", "ai.generateObject.doGenerate", "ai.streamObject.doStream"}
+_EMBEDDING = {"embeddings", "ai.embed.doEmbed", "ai.embedMany.doEmbed"}
 # Names of the latency chain; a span that is none of these is a stage under its own name.
 _STAGES = {
     "LLM": "infer", "RETRIEVER": "retrieve", "EMBEDDING": "encode", "RERANKER": "rerank", "chat": "infer", "generate_content": "infer",
-    "text_completion": "infer", "embeddings": "encode", "retrieval": "retrieve",
+    "text_completion": "infer", "embeddings": "encode", "retrieval": "retrieve", "vector_db_retrieve": "retrieve",
+    **dict.fromkeys(_VERCEL_INFERENCE, "infer"), **dict.fromkeys(_EMBEDDING, "encode"),
 }  # fmt: skip
-_PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
-_ANSWERING_MODEL = ("gen_ai.response.model", "llm.response.model_name", "gen_ai.request.model", "llm.model_name", "llm.request.model_name")
-_SESSION = ("gen_ai.conversation.id", "session.id")
+_PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider")
+_ANSWERING_MODEL = (
+    "gen_ai.response.model", "llm.response.model_name", "gen_ai.request.model", "llm.model_name", "llm.request.model_name",
+    "ai.response.model", "ai.model.id",
+)  # fmt: skip
+_SESSION = ("gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id", "ai.telemetry.metadata.sessionId")
 _PROMPT_VERSION = ("groundwatch.prompt_version", "gen_ai.prompt.version", "llm.prompt_template.version")
-_WORKFLOW = ("groundwatch.workflow", "gen_ai.workflow.name", "gen_ai.prompt.name", "gen_ai.agent.name", "agent.name")
+_WORKFLOW = (
+    "groundwatch.workflow",
+    "gen_ai.workflow.name",
+    "gen_ai.prompt.name",
+    "gen_ai.agent.name",
+    "agent.name",
+    "ai.telemetry.functionId",
+)
 _SERVICE = ("service.name", "openinference.project.name")
 _STAGE_OF_RELEASE = ("groundwatch.release_stage", "deployment.environment.name", "deployment.environment")
-_INPUT = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
-_OUTPUT = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion")
+_INPUT = (
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.prompt_tokens",
+    "llm.token_count.prompt",
+    "ai.usage.inputTokens",
+    "ai.usage.promptTokens",
+    "ai.usage.tokens",
+)
+_OUTPUT = (
+    "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion",
+    "ai.usage.outputTokens", "ai.usage.completionTokens",
+)  # fmt: skip
 # Parts of the input and output tokens that have a price of their own: item, modality, names.
 _PARTS_OF_INPUT: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
-    ("cache_read_input_tokens", None, ("gen_ai.usage.cache_read.input_tokens", "llm.token_count.prompt_details.cache_read")),
+    (
+        "cache_read_input_tokens",
+        None,
+        ("gen_ai.usage.cache_read.input_tokens", "llm.token_count.prompt_details.cache_read", "ai.usage.cachedInputTokens"),
+    ),
     (
         "cache_write_input_tokens",
         None,
@@ -55,7 +85,7 @@ _PARTS_OF_OUTPUT: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
     (
         "reasoning_output_tokens",
         None,
-        ("gen_ai.usage.reasoning.output_tokens", "llm.token_count.completion_details.reasoning"),
+        ("gen_ai.usage.reasoning.output_tokens", "llm.token_count.completion_details.reasoning", "ai.usage.reasoningTokens"),
     ),
     ("output_tokens", "audio", ("gen_ai.usage.audio.output_tokens", "llm.token_count.completion_details.audio")),
 )
@@ -67,7 +97,12 @@ _CONTROL = re.compile(r"[\x00-\x1f]+")
 def is_inference(span: Span) -> bool:
     """Whether the span is one call of a model that may give an answer."""
     # As text: a sender may put a list there, which no set can be asked for.
-    return span.attributes.get(KIND) == "LLM" or str(span.attributes.get(OPERATION)) in _INFERENCE or _is_openllmetry(span)
+    return (
+        span.attributes.get(KIND) == "LLM"
+        or str(span.attributes.get(OPERATION)) in _INFERENCE
+        or _is_openllmetry(span)
+        or str(span.attributes.get(VERCEL_OPERATION)) in _VERCEL_INFERENCE
+    )
 
 
 def _is_openllmetry(span: Span) -> bool:
@@ -76,7 +111,9 @@ def _is_openllmetry(span: Span) -> bool:
 
 def is_model_call(span: Span) -> bool:
     """Whether the span used a model at all."""
-    return is_inference(span) or span.attributes.get(KIND) == "EMBEDDING" or span.attributes.get(OPERATION) == "embeddings"
+    attributes = span.attributes
+    embeds = str(attributes.get(OPERATION)) in _EMBEDDING or str(attributes.get(VERCEL_OPERATION)) in _EMBEDDING
+    return is_inference(span) or attributes.get(KIND) == "EMBEDDING" or embeds
 
 
 def is_reranker(span: Span) -> bool:
@@ -84,20 +121,46 @@ def is_reranker(span: Span) -> bool:
     return span.attributes.get(KIND) == "RERANKER"
 
 
+def tells_nothing(span: Span) -> bool:
+    """Whether a span that has no output messages does not tell of any output at all."""
+    return text_of(span.attributes, "output.value") in (None, HIDDEN)
+
+
+def may_be_one_call(one: Span, other: Span) -> bool:
+    """Whether what two spans say of the response agrees: its id, or else its tokens; False where neither is on both."""
+    ids = [span.attributes.get("gen_ai.response.id") for span in (one, other)]
+    if all(ids):
+        return bool(ids[0] == ids[1])
+    used = [(number_of(span.attributes, *_INPUT), number_of(span.attributes, *_OUTPUT)) for span in (one, other)]
+    return used[0] == used[1] and None not in used[0]
+
+
+def tool_result(span: Span) -> str | None:
+    """What a tool gave back, if the span is a call of one."""
+    if span.attributes.get(KIND) == "TOOL":
+        return text_of(span.attributes, "output.value")
+    return text_of(span.attributes, "gen_ai.tool.call.result", "ai.toolCall.result")
+
+
 def stage_name(span: Span) -> str:
     """What the span is called in the latency chain."""
-    for key in (KIND, OPERATION):
+    for key in (KIND, OPERATION, VERCEL_OPERATION):
         if (named := _STAGES.get(str(span.attributes.get(key)))) is not None:
             return named
     if _is_openllmetry(span):
         return "infer"
-    tool = text_of(span.attributes, "gen_ai.tool.name", "tool.name")
+    tool = text_of(span.attributes, "gen_ai.tool.name", "tool.name", "ai.toolCall.name")
     return f"tool {tool}" if tool else span.name
 
 
-def named_fields(span: Span, root: Span) -> dict[str, Any]:
-    """The fields of the record that single attributes give; the root span and the resource speak where the span does not."""
-    everything = {**span.resource, **root.attributes, **span.attributes}
+def named_fields(span: Span, root: Span, twins: Sequence[Span]) -> dict[str, Any]:
+    """The fields of the record that single attributes give.
+
+    Where the span does not speak, its ``twins`` (the same call, as another instrumentation tells it), root and resource do.
+    """
+    everything = {**span.resource, **root.attributes}
+    for one in (*twins, span):
+        everything |= one.attributes
     own = shape_of(everything).own
     workflow = text_of(everything, *_WORKFLOW) or text_of(span.resource, *_SERVICE) or "default"
     risk = text_of(everything, "groundwatch.risk")

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 # Attributes whose content becomes question, answer or evidence; the record keeps it there and not a second time.
 _CONTENT = re.compile(
     r"(gen_ai\.(input\.messages|output\.messages|prompt(\.\d+\.|$)|completion(\.\d+\.|$)|retrieval\.documents|system_instructions)"
-    r"|llm\.(input_messages|output_messages|prompts)\.|(input|output)\.(value|images|documents)|retrieval\.documents\.|reranker\.\w+_documents\.)"
+    r"|llm\.((input_messages|output_messages|prompts)\.|prompts$)|(input|output)\.(value|images|documents)|retrieval\.documents\."
+    r"|reranker\.\w+_documents\.|ai\.(prompt(\.messages)?|(response|result)\.(text|object))$)"
 )
-_DOCUMENTS = re.compile(r"(gen_ai\.)?retrieval\.documents|reranker\.output_documents")
-_TOKEN_PARTS = re.compile(r"(gen_ai\.usage|llm\.token_count)\.\w+\.")
+_DOCUMENTS = re.compile(r"(gen_ai\.)?retrieval\.documents|reranker\.output_documents|traceloop\.entity\.output$")
+_TOKEN_PARTS = re.compile(r"(gen_ai\.usage|llm\.token_count)\.\w+\.|ai\.usage\.(cachedInput|reasoning)Tokens$")
 _KNOWN_AT_ONCE = 1_024
 # Names are a sender's own: sets of them that are larger are looked at again each time, so that nobody fills the memory.
 _LONGEST = 8_192
