@@ -22,7 +22,6 @@ KIND = "openinference.span.kind"
 OPERATION = "gen_ai.operation.name"
 # What OpenInference leaves of contents it may not tell, and of pictures larger than it tells by default (32,000 characters).
 HIDDEN = "__REDACTED__"
-VERCEL_OPERATION = "ai.operationId"
 _INFERENCE = {"chat", "generate_content", "text_completion", "completion", "responses"}
 _VERCEL_INFERENCE = {"ai.generateText.doGenerate", "ai.streamText.doStream", "ai.generateObject.doGenerate", "ai.streamObject.doStream"}
 _EMBEDDING = {"embeddings", "ai.embed.doEmbed", "ai.embedMany.doEmbed"}
@@ -101,8 +100,13 @@ def is_inference(span: Span) -> bool:
         span.attributes.get(KIND) == "LLM"
         or str(span.attributes.get(OPERATION)) in _INFERENCE
         or _is_openllmetry(span)
-        or str(span.attributes.get(VERCEL_OPERATION)) in _VERCEL_INFERENCE
+        or _vercel_operation(span) in _VERCEL_INFERENCE
     )
+
+
+def _vercel_operation(span: Span) -> str | None:
+    operation = span.attributes.get("ai.operationId")
+    return None if operation is None else str(operation)
 
 
 def _is_openllmetry(span: Span) -> bool:
@@ -111,9 +115,9 @@ def _is_openllmetry(span: Span) -> bool:
 
 def is_model_call(span: Span) -> bool:
     """Whether the span used a model at all."""
-    attributes = span.attributes
-    embeds = str(attributes.get(OPERATION)) in _EMBEDDING or str(attributes.get(VERCEL_OPERATION)) in _EMBEDDING
-    return is_inference(span) or attributes.get(KIND) == "EMBEDDING" or embeds
+    if is_inference(span) or span.attributes.get(KIND) == "EMBEDDING":
+        return True
+    return str(span.attributes.get(OPERATION)) in _EMBEDDING or _vercel_operation(span) in _EMBEDDING
 
 
 def is_reranker(span: Span) -> bool:
@@ -144,8 +148,8 @@ def tool_result(span: Span) -> str | None:
 
 def stage_name(span: Span) -> str:
     """What the span is called in the latency chain."""
-    for key in (KIND, OPERATION, VERCEL_OPERATION):
-        if (named := _STAGES.get(str(span.attributes.get(key)))) is not None:
+    for key in (KIND, OPERATION, "ai.operationId"):
+        if (value := span.attributes.get(key)) is not None and (named := _STAGES.get(str(value))) is not None:
             return named
     if _is_openllmetry(span):
         return "infer"
