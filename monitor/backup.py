@@ -30,7 +30,8 @@ from monitor.errors import GroundwatchError, SealBroken, SealKeyMissing, Storage
 from monitor.leader import LOCK_FILE, Leadership
 from monitor.sealing import KeyRing, SealedReader, SealingWriter, is_sealed_file, keys_for
 from monitor.sealing.keys import FILE_SETTING
-from monitor.settings import Settings
+from monitor.settings import SPOOL_FILE, Settings
+from monitor.spool import renew_identity
 from monitor.syncing import sync, sync_tree
 
 MANIFEST = "manifest.json"
@@ -38,6 +39,7 @@ FORMAT = 1
 # Joined weights and copies of evidence are made again when they are needed.
 _LEFT_BEHIND = {"cache", LOCK_FILE}
 _CONTEXT = b"groundwatch backup"
+_SERVER = "ClickHouse server"
 
 
 class BackupRefused(GroundwatchError):
@@ -118,6 +120,8 @@ def restore(archive: Path, data: Path, keys: KeyRing | None = None) -> Manifest:
     try:
         partial.mkdir(parents=True)
         manifest = _unpack(archive, partial, keys)
+        if _SERVER in manifest.left_out and (partial / SPOOL_FILE).is_file():
+            renew_identity(partial / SPOOL_FILE)
         sync_tree(partial)
         if data.exists():
             data.rmdir()
@@ -210,7 +214,7 @@ def _hash(path: Path) -> str:
 
 def _elsewhere(settings: Settings) -> list[str]:
     named = {
-        "ClickHouse server": settings.clickhouse_url,
+        _SERVER: settings.clickhouse_url,
         "metadata database": "" if settings.sqlalchemy_url.startswith("sqlite:") else settings.metadata_url,
         "evidence": settings.evidence_url,
     }

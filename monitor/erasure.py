@@ -119,7 +119,7 @@ class Erasure:
         """Verdicts quote evidence under hashes that nobody can resolve: all are forgotten, and found again when needed."""
         try:
             VerdictCache(self._settings.cache_dir / FILE, 0).clear()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise StorageBusy(error) from error
 
 
@@ -128,7 +128,7 @@ class StorageBusy(GroundwatchError):
 
     permanent = False
 
-    def __init__(self, cause: sqlite3.Error) -> None:
+    def __init__(self, cause: sqlite3.Error | OSError) -> None:
         super().__init__(f"the verdict cache cannot be emptied now: {cause}")
 
 

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from monitor.errors import SettingsInvalid
 from monitor.signing import key_of
 
+SPOOL_FILE = "spool.sqlite3"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CONFIG_FILE = "groundwatch.toml"
 PLAIN_FOLDER = "plain"
@@ -166,7 +167,7 @@ class Settings(BaseSettings):
     @property
     def spool_path(self) -> Path:
         """SQLite file of the spool."""
-        return self.data / "spool.sqlite3"
+        return self.data / SPOOL_FILE
 
     @property
     def traces_path(self) -> Path:

@@ -18,7 +18,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -393,15 +393,29 @@ class Spool:
                 self._write.execute("ROLLBACK")
             raise
 
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            # Of what the library raises for a file that it cannot make sense of, its own class alone is exact.
-            if type(error) is sqlite3.DatabaseError:
-                raise StorageDamaged(self._path, str(error), "what was not yet in the store is lost then") from error
-            raise StorageUnavailable(self._path, str(error)) from error
+    def _refusals(self) -> AbstractContextManager[None]:
+        return _refusals(self._path)
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        # Of what the library raises for a file that it cannot make sense of, its own class alone is exact.
+        if type(error) is sqlite3.DatabaseError:
+            raise StorageDamaged(path, str(error), "what was not yet in the store is lost then") from error
+        raise StorageUnavailable(path, str(error)) from error
+
+
+def renew_identity(path: Path) -> None:
+    """Give the closed spool that was restored from a backup a name of its own; batches that are cut keep theirs.
+
+    Its sequences go on where the backup was made. A store that did not go back with it knows tokens of later batches by the
+    old name, and would take new records for those. Raises StorageUnavailable, StorageDamaged.
+    """
+    with _refusals(path), closing(sqlite3.connect(path)) as spool, spool:
+        spool.execute("UPDATE about SET value = ? WHERE name = 'sidecar'", (uuid.uuid4().hex,))
 
 
 def context_of(project: str, identifier: str) -> bytes:

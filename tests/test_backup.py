@@ -11,9 +11,11 @@ import httpx
 import pytest
 
 from monitor.backup import BackupRefused, backup, restore
+from monitor.clock import SystemClock
 from monitor.errors import AlreadyRunning
 from monitor.leader import Leadership
 from monitor.settings import Settings
+from monitor.spool import Spool
 from tests.serving import Sidecar, command
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -104,6 +106,22 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path) -> None:
     with pytest.raises(BackupRefused):
         restore(bad, tmp_path / "deep" / "again")
     assert not (tmp_path / "deep" / "escaped").exists()
+
+
+@pytest.mark.parametrize("server", ["", "clickhouse://localhost:8123/groundwatch"])
+def test_beside_a_server_that_did_not_go_back_a_restored_spool_gives_out_no_known_token(server: str, tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data", clickhouse_url=server)
+    spool = Spool(settings.spool_path, 10**6, 0, SystemClock())
+    spool.append("default", [("cut", b"{}")])
+    cut = spool.next_batch(10)
+    spool.close()
+    backup(settings, tmp_path / "b.tar.gz", NOW)
+    restore(tmp_path / "b.tar.gz", tmp_path / "again")
+    again = Spool(Settings(data=tmp_path / "again").spool_path, 10**6, 0, SystemClock())
+    assert (again.sidecar == spool.sidecar) == (server == "")
+    # What was cut before may be stored already: it keeps its token.
+    assert again.next_batch(10) == cut
+    again.close()
 
 
 @pytest.mark.server

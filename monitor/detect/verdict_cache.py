@@ -17,6 +17,7 @@ from typing import TypeVar
 from monitor.clock import Clock, SystemClock
 from monitor.errors import SealBroken
 from monitor.sealing import KeyRing, RecordSealer
+from monitor.syncing import sync
 
 FILE = "verdicts.sqlite3"
 # Eviction goes this far below the limit, so that it does not happen at every write.
@@ -58,13 +59,24 @@ class VerdictCache:
             self._tried(lambda connection: self._put(connection, items), None)
 
     def clear(self) -> None:
-        """Forget everything, and give the pages back so that nothing of it stays in the file. Raises sqlite3.Error."""
-        if self.path.is_file():
+        """Forget everything, and give the pages back so that nothing of it stays in the file. Raises sqlite3.Error, OSError."""
+        if not self.path.is_file():
+            return
+        try:
             connection = self._opened()
+            # What was erased must not come back with a power cut.
+            connection.execute("PRAGMA synchronous = FULL")
             connection.execute("DELETE FROM verdicts")
             connection.commit()
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            _log.warning("the verdict cache %s is damaged (%s) and removed", self.path, error)
+            self._remove()
+            sync(self.path.parent)
+        finally:
             self.close()
 
     def close(self) -> None:

@@ -182,3 +182,21 @@ def test_two_workers_share_one_file(tmp_path: Path) -> None:
     assert one.get([b"a", b"b"]) == other.get([b"a", b"b"]) == {b"a": b"1", b"b": b"2"}
     one.close()
     other.close()
+
+
+def test_what_is_forgotten_is_synced_so_that_it_does_not_come_back_with_a_power_cut(tmp_path: Path) -> None:
+    cache = VerdictCache(tmp_path / FILE, 1_000_000)
+    cache.put({b"k": b"quote"})
+    said: list[str] = []
+    cache._opened().set_trace_callback(said.append)
+    cache.clear()
+    assert said.index("PRAGMA synchronous = FULL") < said.index("DELETE FROM verdicts") < said.index("VACUUM")
+    assert cache.get([b"k"]) == {}
+
+
+def test_a_damaged_file_is_forgotten_by_removing_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / FILE
+    path.write_bytes(b"no database, with the quote of somebody" * 200)
+    VerdictCache(path, 0).clear()
+    assert not path.exists()
+    assert "is damaged" in caplog.text
