@@ -9,6 +9,7 @@ and the sidecar share it.
 from __future__ import annotations
 
 import base64
+import mimetypes
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -129,7 +130,7 @@ def _text(part: Mapping[str, Any]) -> str | None:
 
 def _media(part: Mapping[str, Any]) -> Media | None:
     kind = part.get("type")
-    if kind is None:
+    if not isinstance(kind, str):
         return _untyped_media(part)
     modality = _MEDIA_OF_MODALITY.get(str(part.get("modality")), "application/octet-stream")
     stated = next((str(part[key]) for key in ("mime_type", "media_type", "mimeType", "mediaType") if part.get(key)), "")
@@ -142,14 +143,14 @@ def _media(part: Mapping[str, Any]) -> Media | None:
     if kind == "file" and part.get("file_id"):
         return Media(media_type=named, uri=f"file_id:{part['file_id']}")
     if kind in _URL_PARTS:
-        return from_url(_url(part.get("url")), stated or _URL_PARTS[str(kind)])
+        return from_url(_url(part.get("url")), stated or _URL_PARTS[kind])
     if kind in _MODALITIES:
         if isinstance(part.get("source"), Mapping):
-            return _from_source(part["source"], stated or _MODALITIES[str(kind)])
-        own = next((part[key] for key in ("base64", "data", str(kind), "url") if isinstance(part.get(key), str)), None)
+            return _from_source(part["source"], stated or _MODALITIES[kind])
+        own = next((part[key] for key in ("base64", "data", kind, "url") if isinstance(part.get(key), str)), None)
         if own is not None:
-            return _content_or_url(own, stated or _MODALITIES[str(kind)])
-    return _provider_media(part, str(kind))
+            return _content_or_url(own, stated or _MODALITIES[kind])
+    return _provider_media(part, kind)
 
 
 def _content_or_url(value: str, media_type: str) -> Media | None:
@@ -162,12 +163,21 @@ def _from_source(source: Mapping[str, Any], media_type: str) -> Media | None:
     media_type = str(source.get("media_type") or media_type)
     content = source.get("data", source.get("bytes"))
     if isinstance(content, str):
-        is_text = source.get("type") == "text"
-        return Media(media_type=media_type, content=base64.b64encode(content.encode()).decode() if is_text else content)
+        if source.get("type") == "text":
+            content = base64.b64encode(content.encode("utf-8", "replace")).decode()
+        return Media(media_type=media_type, content=_from_literal(content) if content.startswith("b'") else content)
     if source.get("file_id"):
         return Media(media_type=media_type, uri=f"file_id:{source['file_id']}")
     bucket = source.get("s3Location")
     return from_url(_url(bucket.get("uri") if isinstance(bucket, Mapping) else source.get("url")), media_type)
+
+
+def _from_literal(content: str) -> str:
+    """Base64 of the bytes in a Python literal, as which some instrumentations write them into JSON; anything else as it is."""
+    try:
+        return base64.b64encode(content[2:-1].encode("ascii").decode("unicode_escape").encode("latin-1")).decode()
+    except UnicodeError:
+        return content
 
 
 def _untyped_media(part: Mapping[str, Any]) -> Media | None:
@@ -175,10 +185,10 @@ def _untyped_media(part: Mapping[str, Any]) -> Media | None:
     for modality in ("image", "audio", "video", "document"):
         inner = part.get(modality)
         if isinstance(inner, Mapping) and isinstance(inner.get("source"), Mapping):
-            kind = "application" if modality == "document" else modality
-            return _from_source(inner["source"], f"{kind}/{inner.get('format') or '*'}")
-    named = ("inline_data", "inlineData", "file_data", "fileData")
-    blob: Mapping[str, Any] = next((part[key] for key in named if isinstance(part.get(key), Mapping)), {})
+            named = mimetypes.guess_type(f"{modality}.{inner.get('format')}")[0]
+            return _from_source(inner["source"], named or _MEDIA_OF_MODALITY[modality])
+    names = ("inline_data", "inlineData", "file_data", "fileData")
+    blob: Mapping[str, Any] = next((part[key] for key in names if isinstance(part.get(key), Mapping)), {})
     media_type = str(blob.get("mime_type") or blob.get("mimeType") or "application/octet-stream")
     if isinstance(blob.get("data"), str):
         return Media(media_type=media_type, content=blob["data"])

@@ -117,7 +117,7 @@ class Trace:
         """The call around this one where it was not made its parent: callbacks of a framework open no context."""
         for outer, _ in later:
             encloses = outer.start_ns <= span.start_ns and outer.name != span.name and not outer.failed
-            if encloses and conventions.may_be_one_call(span, outer):
+            if encloses and conventions.is_one_call(span, outer):
                 above = {outer.parent_id, *(one.span_id for one in self._ancestors(outer))}
                 if span.parent_id in above:
                     return outer
@@ -133,7 +133,7 @@ class Trace:
 
     def _tool_results(self, answer: Span) -> list[str]:
         """What tools gave back that the library itself called during the call, which no message of it tells."""
-        return [result for result in map(conventions.tool_result, self._inside[answer.span_id]) if result is not None]
+        return [result for result in map(conventions.tool_result, self._inside[answer.span_id]) if result and result.strip()]
 
     def _root_of(self, span: Span) -> Span:
         """The outermost known ancestor of a span, or the span itself."""
@@ -219,8 +219,8 @@ def _lesser(inner: tuple[Span, list[Message]], outer: tuple[Span, list[Message]]
         return around if _told(within) >= _told(around) else within
     if said and not again:
         return around
-    # A call for tools within one that answers is a step of a loop that the library itself runs.
-    return None if said else within
+    # A call for tools within one that answers is a step of a loop that the library itself runs, and its tools may call models.
+    return None if said or conventions.is_one_call(within, around) is False else within
 
 
 def _spoken(outputs: Sequence[Message]) -> str:

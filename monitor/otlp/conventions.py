@@ -130,13 +130,13 @@ def tells_nothing(span: Span) -> bool:
     return text_of(span.attributes, "output.value") in (None, HIDDEN)
 
 
-def may_be_one_call(one: Span, other: Span) -> bool:
-    """Whether what two spans say of the response agrees: its id, or else its tokens; False where neither is on both."""
+def is_one_call(one: Span, other: Span) -> bool | None:
+    """Whether what two spans say of the response agrees: its id, or else its tokens; None where neither is on both."""
     ids = [span.attributes.get("gen_ai.response.id") for span in (one, other)]
     if all(ids):
         return bool(ids[0] == ids[1])
     used = [(number_of(span.attributes, *_INPUT), number_of(span.attributes, *_OUTPUT)) for span in (one, other)]
-    return used[0] == used[1] and None not in used[0]
+    return None if None in used[0] + used[1] else used[0] == used[1]
 
 
 def tool_result(span: Span) -> str | None:

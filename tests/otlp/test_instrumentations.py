@@ -108,6 +108,14 @@ def test_a_silent_call_told_twice_is_one() -> None:
     assert Trace([span(1, end_s=3.0, attributes=quiet), span(2, 1, start_s=1.0, end_s=2.0, attributes=quiet)]).silent == 1
 
 
+def test_a_silent_call_of_another_response_within_a_call_stays_silent_and_its_tokens_count() -> None:
+    of_a_tool = anthropic_sdk(2, 1, start_s=1.0, end_s=2.0)
+    of_a_tool.attributes["gen_ai.usage.input_tokens"] = 500
+    trace = Trace([openinference(1, end_s=3.0), of_a_tool])
+    assert trace.silent == 1
+    assert tokens(trace.record(0)) == 107 + 508
+
+
 def test_a_failed_attempt_within_an_answered_call_is_neither_silent_nor_an_answer() -> None:
     attempt = anthropic_sdk(2, 1, start_s=1.0, end_s=1.5, failed=True)
     trace = Trace([openinference(1, end_s=3.0), attempt])
@@ -143,6 +151,7 @@ def test_a_question_that_openinference_hides_is_none() -> None:
         {"type": "file", "data": PNG_64, "mediaType": "image/png"},
         {"type": "binary", "media_type": "image/png", "content": PNG_64},
         {"image": {"format": "png", "source": {"bytes": PNG_64}}},
+        {"image": {"format": "png", "source": {"bytes": str(PNG)}}},
         {"inline_data": {"mime_type": "image/png", "data": PNG_64}},
     ],
 )
@@ -160,6 +169,7 @@ def test_pictures_of_every_library_are_evidence_and_no_part_of_the_question(part
         ({"type": "image-url", "url": "https://a.example/r"}, "image/jpeg", "https://a.example/r"),
         ({"type": "document", "source": {"type": "url", "url": "https://a.example/r"}}, "application/pdf", "https://a.example/r"),
         ({"image": {"format": "png", "source": {"s3Location": {"uri": "s3://b/r"}}}}, "image/png", "s3://b/r"),
+        ({"document": {"format": "csv", "source": {"s3Location": {"uri": "s3://b/r"}}}}, "text/csv", "s3://b/r"),
         ({"file_data": {"mime_type": "video/mp4", "file_uri": "gs://b/v"}}, "video/mp4", "gs://b/v"),
     ],
 )
@@ -386,6 +396,25 @@ def test_calls_of_the_vercel_ai_sdk_that_keep_contents_to_themselves_are_silent(
     del quiet.attributes["ai.prompt.messages"]
     assert Trace([quiet]).silent == 1
     assert Trace([vercel(1, 0, {"ai.response.toolCalls": "[]"})]).silent == 0
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": ["image"], "image": 7},
+        {"type": "image", "source": {"data": {"x": 1}}},
+        {"type": "image", "source": {"data": "b'no bytes é'"}},
+        {"image": {"format": {}, "source": {"s3Location": [1]}}},
+        {"inline_data": {"mime_type": [], "data": 3}},
+        {"type": "tool_result", "content": [{"type": "tool_result", "content": [{"type": 3}]}]},
+        {"type": "tool-result", "output": {"value": {"deep": [1]}}},
+        {"type": "binary", "content": None},
+    ],
+)
+def test_parts_that_follow_no_convention_cost_nothing_else(part: dict[str, Any]) -> None:
+    record = the_record(chat(1, attributes=asked(words("What is the total?"), part)))
+    assert record.answer.text == "A dog."
+    assert question(record).startswith("What is the total?")
 
 
 def test_requests_nested_without_end_are_searched_only_so_deep() -> None:
