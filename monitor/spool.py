@@ -299,8 +299,9 @@ class Spool:
                 self._commit(group)
             except Exception as error:  # noqa: BLE001 - a dead committer would leave every caller waiting for ever
                 cause = error.cause if isinstance(error, StorageUnavailable) else repr(error)
+                raised = _damaged if isinstance(error, StorageDamaged) else StorageUnavailable
                 for request in group:
-                    request.failure = partial(StorageUnavailable, self._path, cause)
+                    request.failure = partial(raised, self._path, cause)
             for request in group:
                 request.done.set()
 
@@ -404,8 +405,12 @@ def _refusals(path: Path) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         # Of what the library raises for a file that it cannot make sense of, its own class alone is exact.
         if type(error) is sqlite3.DatabaseError:
-            raise StorageDamaged(path, str(error), "what was not yet in the store is lost then") from error
+            raise _damaged(path, str(error)) from error
         raise StorageUnavailable(path, str(error)) from error
+
+
+def _damaged(path: Path, cause: str) -> StorageDamaged:
+    return StorageDamaged(path, cause, "what was not yet in the store is lost then")
 
 
 def renew_identity(path: Path) -> None:

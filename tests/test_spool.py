@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -289,3 +290,16 @@ def test_a_damaged_file_is_named_with_what_is_given_up_without_it(path: Path, cl
     path.write_bytes(bytes(100) + content[100:] if damage == "head" else content[: len(content) // 2])
     with pytest.raises(StorageDamaged, match=r"spool\.sqlite3 is damaged: .*move this file .* what was not yet in the store is lost then"):
         Spool(path, MIB, 1.0, clock)
+
+
+def test_a_page_that_became_unreadable_while_it_runs_is_damage_too(path: Path, clock: MovableClock) -> None:
+    Spool(path, MIB, 1.0, clock).close()
+    with closing(sqlite3.connect(path)) as file:
+        ((page,),) = file.execute("SELECT rootpage FROM sqlite_master WHERE name = 'taken'").fetchall()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = b"\xa5" * 4096
+    path.write_bytes(content)
+    spool = Spool(path, MIB, 1.0, clock)
+    with pytest.raises(StorageDamaged, match="malformed"):
+        spool.append("p", items("a"))
+    spool.close()
