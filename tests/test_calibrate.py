@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +20,7 @@ from monitor.clock import MovableClock
 from monitor.detect.bench import Bench
 from monitor.detect.refitting import Calibrated, finding_of
 from monitor.detect.wire import Judgement, config_of
-from monitor.errors import SettingsInvalid
+from monitor.errors import SettingsInvalid, StorageUnavailable
 from monitor.findings import FindingRecord, OutcomeRecord
 from monitor.metadata.audit import AuditLog
 from monitor.metadata.database import Database
@@ -125,6 +127,20 @@ def test_reviews_become_a_calibration_that_workers_use(
     assert sorted(again.labelled.scores) == pytest.approx(sorted(scores + more), abs=1e-4)
     show([again], Console(width=200, file=(printed := io.StringIO())))
     assert "keyword" in printed.getvalue()
+
+
+def test_a_calibration_that_is_not_on_the_disk_is_not_used(
+    settings: Settings, reader: Reader, database: Database, clock: MovableClock, review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    review(*overstated())
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageUnavailable, match=r"keyword\.json: No space left"):
+        run(settings, reader, database, clock)
+    assert [path for path in settings.calibration_dir.rglob("*") if path.is_file()] == []
 
 
 def test_too_few_labels_are_refused_with_what_is_missing(

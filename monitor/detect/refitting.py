@@ -19,9 +19,11 @@ from detectors.calibration import RISKS, Calibration, CalibrationInvalid
 from detectors.calibration.recalibration import MARK, Recalibration, log_odds
 from detectors.calibration.refit import Method as Method
 from detectors.calibration.refit import Refit, TooFewLabels, refit
+from monitor.errors import StorageUnavailable
 from monitor.findings import FindingRecord, OutcomeRecord
 from monitor.metadata.review import ItemRecord, VerdictRecord
 from monitor.store.rows import StoredResponse
+from monitor.syncing import write_synced
 
 EARLIER = "earlier"
 # Without a shipped calibration (a detector of rules) even odds are the middle of the scale.
@@ -128,7 +130,10 @@ class Refitting:
         return None
 
     def calibrate(self, detector: str, version: str, method: Method) -> Calibrated:
-        """Fit one detector and write its file, unless there are too few labels or held-out claims come out worse."""
+        """Fit one detector and write its file, unless there are too few labels or held-out claims come out worse.
+
+        Raises StorageUnavailable; the calibration in use stays then.
+        """
         found = self.labelled(detector, version)
         current = self._current(detector, version)
         before = found.scores if current is None else [current.apply(score) for score in found.scores]
@@ -149,14 +154,16 @@ class Refitting:
     def _write(self, detector: str, version: str, fit: Refit, found: Labelled) -> Path:
         path = self._folder / f"{detector}.json"
         earlier = self._folder / EARLIER
-        earlier.mkdir(parents=True, exist_ok=True)
-        if path.is_file():
-            # Scores in the store that went through it can be led back to the shipped ones only with it.
-            old = path.read_bytes()
-            (earlier / f"{detector}-{Recalibration.digest_of(old)}.json").write_bytes(old)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(self._fields(detector, version, fit, found), indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
+        content = json.dumps(self._fields(detector, version, fit, found), indent=2) + "\n"
+        try:
+            earlier.mkdir(parents=True, exist_ok=True)
+            if path.is_file():
+                # Scores in the store that went through it can be led back to the shipped ones only with it.
+                old = path.read_bytes()
+                write_synced(earlier / f"{detector}-{Recalibration.digest_of(old)}.json", old)
+            write_synced(path, content.encode())
+        except OSError as error:
+            raise StorageUnavailable(path, error.strerror or str(error)) from error
         return path
 
     def _fields(self, detector: str, version: str, fit: Refit, found: Labelled) -> dict[str, Any]:
