@@ -14,7 +14,7 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 from typing import Any
 
 import msgspec
@@ -22,9 +22,11 @@ import msgspec
 from monitor.errors import RecordInvalid
 from monitor.messages import Media, Message
 from monitor.otlp import conventions
-from monitor.otlp.messages import Document, documents_of, inputs_of, joined, outputs_of
+from monitor.otlp.messages import Document, inputs_of, joined, outputs_of
+from monitor.otlp.retrieval import Retrievals
 from monitor.otlp.shapes import shape_of
 from monitor.otlp.spans import Span, first, number_of
+from monitor.otlp.tree import SpanTree
 from monitor.records import ResponseRecord, check_response, is_text_type
 
 # A prompt this long holds the context it is to be answered from; a shorter one is only the question.
@@ -43,7 +45,7 @@ class Trace:
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self.spans = sorted(spans, key=lambda span: (span.end_ns, span.start_ns, span.span_id))
-        self.by_id = {span.span_id: span for span in spans}
+        self._tree = SpanTree(spans)
         spoken = [(span, outputs_of(span)) for span in self.spans if conventions.is_inference(span)]
         # Spans of calls that another span tells of, by the id of that one, and their own ids.
         self._twins: defaultdict[str, list[Span]] = defaultdict(list)
@@ -64,6 +66,8 @@ class Trace:
                 self.answers.append((span, outputs))
             elif not outputs and not span.failed and conventions.tells_nothing(span):
                 self.silent += 1
+        self._retrievals = Retrievals(self.spans, self._tree, [span for span, _ in self.answers])
+        self._told = {span.span_id for span, _ in self.answers} | self._told_elsewhere
         self._segments = list(_innermost(self.spans, [span.end_ns for span, _ in self.answers]))
 
     def record(self, position: int) -> ResponseRecord:
@@ -76,9 +80,9 @@ class Trace:
         inputs = inputs_of(answer)
         twins = self._twins.get(answer.span_id, [])
         usage = next(filter(None, map(conventions.usage_of, [answer, *twins])), [])
-        evidence, unreachable = _evidence(inputs, self._documents(answer), self._tool_results(answer))
+        evidence, unreachable = _evidence(inputs, self._retrievals.documents_for(answer), self._tool_results(answer))
         fields: dict[str, Any] = {
-            **conventions.named_fields(answer, self._root_of(answer), twins),
+            **conventions.named_fields(answer, self._tree.root_of(answer), twins),
             "id": f"{answer.trace_id}-{answer.span_id}",
             "time": answer.ended_at,
             "trace_id": answer.trace_id,
@@ -103,8 +107,7 @@ class Trace:
         for position, (span, _) in enumerate(spoken):
             if span.failed or span.span_id in self._told_elsewhere:
                 continue
-            around = next((outer for outer in self._ancestors(span) if outer.span_id in said), None)
-            around = around or self._beside(span, spoken[position + 1 : position + 1 + _NEARBY])
+            around = self._tree.call_around(span, said) or self._beside(span, spoken[position + 1 : position + 1 + _NEARBY])
             if around is None:
                 continue
             lesser = _lesser((span, said[span.span_id]), (around, said[around.span_id]))
@@ -118,39 +121,14 @@ class Trace:
         for outer, _ in later:
             encloses = outer.start_ns <= span.start_ns and outer.name != span.name and not outer.failed
             if encloses and conventions.is_one_call(span, outer):
-                above = {outer.parent_id, *(one.span_id for one in self._ancestors(outer))}
+                above = {outer.parent_id, *(one.span_id for one in islice(self._tree.ancestors(outer), _NEARBY))}
                 if span.parent_id in above:
                     return outer
         return None
 
-    def _ancestors(self, span: Span) -> Iterator[Span]:
-        """The known spans around a span, from the inside."""
-        seen = {span.span_id}
-        while (parent := self.by_id.get(span.parent_id)) is not None and parent.span_id not in seen:
-            yield parent
-            span = parent
-            seen.add(span.span_id)
-
     def _tool_results(self, answer: Span) -> list[str]:
         """What tools gave back that the library itself called during the call, which no message of it tells."""
         return [result for result in map(conventions.tool_result, self._inside[answer.span_id]) if result and result.strip()]
-
-    def _root_of(self, span: Span) -> Span:
-        """The outermost known ancestor of a span, or the span itself."""
-        return [span, *self._ancestors(span)][-1]
-
-    def _documents(self, answer: Span) -> list[Document]:
-        """What this answer may rest on: its own documents, and those that its trace had retrieved before it ended.
-
-        Where a reranker chose among what was retrieved, its choice is what the model saw.
-        """
-        before = [span for span in self.spans if span.span_id != answer.span_id and span.end_ns <= answer.end_ns]
-        ranked = [span for span in before if conventions.is_reranker(span)]
-        found: dict[str, Document] = {}
-        for span in [answer, *(ranked or before)]:
-            for document in documents_of(span):
-                found.setdefault(document.content, document)
-        return list(found.values())
 
     def _stages(self, position: int) -> list[dict[str, Any]]:
         """The latency chain of one answer: from the answer before it (or the start of the trace) to its own end.
@@ -163,7 +141,8 @@ class Trace:
         spent: defaultdict[str, int] = defaultdict(int)
         failed: set[str] = set()
         start = bisect_right(self._segments, begin, key=lambda segment: segment[0])
-        for right, nanoseconds, span in self._segments[start:]:
+        for index in range(start, len(self._segments)):
+            right, nanoseconds, span = self._segments[index]
             if right > end:
                 break
             name = _NAME.sub(" ", conventions.stage_name(span))[:256] or "span"
@@ -181,11 +160,13 @@ class Trace:
         """What calls without an answer of their own used on the way to this one: tool-choosing calls, embeddings."""
         answer = self.answers[position][0]
         after = self.answers[position - 1][0].end_ns if position else 0
-        told = {span.span_id for span, _ in self.answers} | self._told_elsewhere
         start = bisect_right(self.spans, after, key=lambda span: span.end_ns)
-        steps = takewhile(lambda span: span.end_ns <= answer.end_ns, self.spans[start:])
+        steps = takewhile(lambda span: span.end_ns <= answer.end_ns, map(self.spans.__getitem__, range(start, len(self.spans))))
         return [
-            item for span in steps if span.span_id not in told and conventions.is_model_call(span) for item in conventions.usage_of(span)
+            item
+            for span in steps
+            if span.span_id not in self._told and conventions.is_model_call(span)
+            for item in conventions.usage_of(span)
         ]
 
 

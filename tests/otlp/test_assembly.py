@@ -116,6 +116,62 @@ def test_what_a_reranker_chose_is_what_the_model_saw() -> None:
     assert [piece.content for piece in record.evidence] == ["b"]
 
 
+def retrieval(number: int, parent: int, text: str, at_s: float) -> Span:
+    found = {"gen_ai.retrieval.documents": json.dumps([{"content": text}])}
+    return span(number, parent, name="retrieve", start_s=at_s, end_s=at_s + 0.1, attributes=found)
+
+
+def evidence_of(*spans: Span) -> dict[str, list[Any]]:
+    """Documents by answer."""
+    trace = Trace(spans)
+    records = [trace.record(position) for position in range(len(trace.answers))]
+    return {record.answer.text: [piece.content for piece in record.evidence] for record in records}
+
+
+def test_in_a_job_over_many_questions_each_answer_rests_on_what_was_retrieved_for_it() -> None:
+    job = [span(1, name="job", end_s=100.0), retrieval(2, 1, "for all", 0.0)]
+    for item in range(1, 6):
+        number = 10 * item
+        job += [
+            span(number, 1, name="question", start_s=item, end_s=item + 0.9),
+            retrieval(number + 1, number, f"doc {item}", item),
+            chat(number + 2, f"answer {item}", parent=number, start_s=item + 0.2, end_s=item + 0.8),
+        ]
+    assert evidence_of(*job) == {f"answer {item}": ["for all", f"doc {item}"] for item in range(1, 6)}
+
+
+def test_what_a_step_retrieved_after_its_own_words_is_evidence_of_the_next_answer() -> None:
+    assert evidence_of(
+        span(1, name="agent", end_s=9.0),
+        span(2, 1, name="step", end_s=3.0),
+        chat(3, "I will look.", parent=2, end_s=1.0),
+        retrieval(4, 2, "found", 2.0),
+        chat(5, "It is red.", parent=1, start_s=4.0, end_s=5.0),
+    ) == {"I will look.": [], "It is red.": ["found"]}
+
+
+def test_an_answer_with_nothing_of_its_own_rests_on_what_earlier_steps_retrieved() -> None:
+    assert evidence_of(
+        span(1, name="agent", end_s=9.0),
+        span(2, 1, name="step", end_s=3.0),
+        retrieval(3, 2, "found", 1.0),
+        chat(4, "A summary.", parent=2, start_s=2.0, end_s=3.0),
+        chat(5, "The whole.", parent=1, start_s=4.0, end_s=5.0),
+    ) == {"A summary.": ["found"], "The whole.": ["found"]}
+
+
+@pytest.mark.parametrize("parents", [{2: 2}, {2: 3, 3: 2}, {2: 3, 3: 4, 4: 2}])
+def test_spans_that_are_their_own_parents_are_answers_all_the_same(parents: dict[int, int]) -> None:
+    spans = [chat(child, f"answer {child}", parent=parent) for child, parent in parents.items()]
+    assert sorted(evidence_of(*spans, retrieval(9, 2, "found", 0.0))) == [f"answer {child}" for child in parents]
+
+
+def test_of_a_long_loop_the_latest_documents_are_evidence() -> None:
+    spans = [span(1, name="loop", end_s=1000.0), *(retrieval(n + 2, 1, f"doc {n}", float(n)) for n in range(150))]
+    (documents,) = evidence_of(*spans, chat(500, "Done.", parent=1, start_s=200.0, end_s=201.0)).values()
+    assert documents == [f"doc {n}" for n in range(50, 150)]
+
+
 def test_a_document_retrieved_after_the_answer_is_not_its_evidence() -> None:
     late = {"gen_ai.retrieval.documents": json.dumps([{"content": "later"}])}
     record = the_record(span(1, end_s=5.0), chat(2, parent=1, end_s=1.0), span(3, 1, start_s=2.0, end_s=3.0, attributes=late))
