@@ -17,7 +17,7 @@ from monitor.api.access import GuardedRoute, Who
 from monitor.api.context import Context, Running
 from monitor.api.models import EvidenceStored
 from monitor.api.ranges import ranged
-from monitor.api.rendering import MAX_WIDTH
+from monitor.api.rendering import MAX_PAGE, MAX_WIDTH
 from monitor.errors import BodyTooLarge, EvidenceRefused, RecordInvalid
 from monitor.evidence import EvidenceStore, Incoming, StoredBlob, media_type_by
 from monitor.evidence.blobs import HEAD_BYTES
@@ -124,7 +124,7 @@ def get_evidence(
     running: Running,
     who: Who,
     width: Annotated[int | None, Query(ge=16, le=MAX_WIDTH, description="A thumbnail of a picture, or the width of a page.")] = None,
-    page: Annotated[int | None, Query(ge=1, description="A page of a PDF or frame of a TIFF as PNG, counted from 1.")] = None,
+    page: Annotated[int | None, Query(ge=1, le=MAX_PAGE, description="A page of a PDF or frame of a TIFF as PNG, counted from 1.")] = None,
 ) -> Response:
     """The bytes as stored (ranges are served), a WebP thumbnail (``width``), or a page as PNG (``page``)."""
     _check_hash(sha256)

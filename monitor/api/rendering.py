@@ -21,6 +21,8 @@ import msgspec
 from monitor.errors import BodyUnsupported, EvidenceRefused
 
 MAX_WIDTH = 2048
+# No document has as many, and decoders count in 32 bits.
+MAX_PAGE = 1_000_000
 MEMORY_BYTES = 2 * 1024**3
 TIME_LIMIT_S = 20.0
 _START_S = 30.0
