@@ -67,7 +67,7 @@ class Trace:
             elif not outputs and not span.failed and conventions.tells_nothing(span):
                 self.silent += 1
         self._retrievals = Retrievals(self.spans, self._tree, [span for span, _ in self.answers])
-        self._told = {span.span_id for span, _ in self.answers} | self._told_elsewhere
+        self._accounted = {span.span_id for span, _ in self.answers} | self._told_elsewhere
         self._segments = list(_innermost(self.spans, [span.end_ns for span, _ in self.answers]))
 
     def record(self, position: int) -> ResponseRecord:
@@ -165,7 +165,7 @@ class Trace:
         return [
             item
             for span in steps
-            if span.span_id not in self._told and conventions.is_model_call(span)
+            if span.span_id not in self._accounted and conventions.is_model_call(span)
             for item in conventions.usage_of(span)
         ]
 

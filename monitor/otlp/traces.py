@@ -61,6 +61,8 @@ class _Waiting:
         self.events: dict[str, list[Span]] = {}
         self.sequences: list[int] = []
         self.touched = time.monotonic()
+        # Whether something has come since it was last looked at; thousands may wait, and are passed five times a second.
+        self.changed = True
         self._taken = 0
 
     @property
@@ -74,6 +76,7 @@ class _Waiting:
     def add(self, span: Span) -> None:
         """One more span, or messages of one."""
         self._taken += 1
+        self.changed = True
         if span.stand_in:
             self.events.setdefault(span.span_id, []).append(span)
         else:
@@ -187,14 +190,16 @@ class Traces:
         if rows:
             self._keep(project, rows)
         records: list[ResponseRecord] = []
+        silent = 0
         for group in whole:
             try:
-                read = self._records(project, group)
+                read, without_text = _records(group)
             except Exception as error:
                 # One trace that nobody can read must not cost its neighbours in the request.
                 log.exception("a trace could not be made into records", trace=group[0].trace_id)
                 rejected += [f"span {span.name[:80]!r}: the trace cannot be read ({type(error).__name__})" for span in group]
                 continue
+            silent += without_text
             for answer, made in read:
                 if isinstance(made, ResponseRecord):
                     records.append(made)
@@ -203,6 +208,7 @@ class Traces:
         fates = self._ingest.take_records(project, records) if records else []
         rejected += [f"span {fate.id}: {fate.field} {fate.problem}" for fate in fates if fate.status == "refused"]
         self.responses += sum(fate.status == "accepted" for fate in fates)
+        self._note_silent(project, silent)
         return rejected
 
     def _sorted_in(self, spans: Sequence[Span]) -> tuple[dict[str, list[Span]], list[str]]:
@@ -283,7 +289,12 @@ class Traces:
                 self._assemble_each(project, mine[start : start + _TOGETHER])
 
     def _complete(self, project: str, trace: _Waiting) -> bool:
-        return trace.too_large or (trace.whole and not self._more_to_come(project, trace.joined()))
+        if not trace.changed:
+            return False
+        complete = trace.too_large or (trace.whole and not self._more_to_come(project, trace.joined()))
+        # What is complete stays so until it could be assembled.
+        trace.changed = complete
+        return complete
 
     def _more_to_come(self, project: str, spans: Iterable[Span]) -> bool:
         """Whether the messages of one of the calls are likely still on their way."""
@@ -335,35 +346,26 @@ class Traces:
 
     def _assemble(self, project: str, keys: Sequence[_Key]) -> None:
         """Make the records of some traces of one project and take them in together."""
-        made = [pair for key in keys for pair in self._records(project, self._traces[key].joined())]
+        read = [_records(self._traces[key].joined()) for key in keys]
+        made = [pair for pairs, _ in read for pair in pairs]
         good = [(answer, record) for answer, record in made if isinstance(record, ResponseRecord)]
         fates = self._ingest.take_records(project, [record for _, record in good]) if good else []
         for answer, record in made:
             if not isinstance(record, ResponseRecord):
                 self._bury(project, answer, str(record))
+        alone = 0
         for fate, (answer, _) in zip(fates, good, strict=True):
             if fate.status == "refused":
                 self._bury(project, answer, f"{fate.field} {fate.problem}")
-        self.responses += sum(fate.status == "accepted" for fate in fates)
-        pairs = zip(fates, good, strict=True)
-        if alone := sum(answer.stand_in and fate.status == "accepted" for fate, (answer, _) in pairs):
+            alone += answer.stand_in and fate.status == "accepted"
+        if alone:
             self._on_stand_ins(project, alone)
+        self.responses += sum(fate.status == "accepted" for fate in fates)
+        self._note_silent(project, sum(silent for _, silent in read))
         self._done(keys)
 
-    def _records(self, project: str, spans: Sequence[Span]) -> list[tuple[Span, ResponseRecord | RecordInvalid]]:
-        """Every answer of a trace with its record, or with why there is none."""
-        trace = Trace(spans)
-        if trace.silent:
-            self._note_silent(project, trace.silent)
-        made: list[tuple[Span, ResponseRecord | RecordInvalid]] = []
-        for position, (answer, _) in enumerate(trace.answers):
-            try:
-                made.append((answer, trace.record(position)))
-            except RecordInvalid as error:
-                made.append((answer, error))
-        return made
-
     def _note_silent(self, project: str, calls: int) -> None:
+        """Count calls, once what came with them is taken: what is turned away comes again."""
         with self._lock:
             before = self._silent[project]
             self._silent[project] += calls
@@ -386,3 +388,15 @@ class Traces:
 
 def _digest_of(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=12).hexdigest()
+
+
+def _records(spans: Sequence[Span]) -> tuple[list[tuple[Span, ResponseRecord | RecordInvalid]], int]:
+    """Every answer of a trace with its record, or with why there is none; and how many calls tell nothing."""
+    trace = Trace(spans)
+    made: list[tuple[Span, ResponseRecord | RecordInvalid]] = []
+    for position, (answer, _) in enumerate(trace.answers):
+        try:
+            made.append((answer, trace.record(position)))
+        except RecordInvalid as error:
+            made.append((answer, error))
+    return made, trace.silent

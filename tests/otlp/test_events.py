@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from monitor.errors import RecordInvalid
+from monitor.errors import RecordInvalid, SlowDown
+from monitor.otlp import traces
 from monitor.otlp.events import DETAILS, read_events
+from monitor.otlp.messages import is_silent
 from monitor.otlp.reading import JSON, PROTOBUF
 from monitor.otlp.spans import Span
 from monitor.records import ResponseRecord
 from monitor.store.schema import decode_record
 from tests.otlp.logs import CHOICE, QUESTION, WHOLE, as_json, protobuf, record
-from tests.otlp.spans import NOON_NS, SECOND, TRACE, span
+from tests.otlp.spans import NOON_NS, SECOND, TRACE, chat, span
 from tests.otlp.test_traces import Buffering
 
 CALL = span(2, parent=1, name="chat gpt-x", end_s=2.0, attributes={"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 7})
@@ -142,6 +144,44 @@ def test_calls_that_never_tell_what_was_said_are_counted_and_make_nobody_wait(bu
     assert buffering.take(failed) == []
     assert (buffering.ids, buffering.spans.pending().count, buffering.traces.silent("default")) == ([], 0, 1)
     assert (buffering.traces.silent("other"), buffering.traces.silent()) == (0, 1)
+
+
+def test_a_call_is_counted_once_however_often_its_trace_is_tried(buffering: Buffering, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoken = chat(3, parent=1, end_s=2.5)
+    with monkeypatch.context() as full:
+        full.setattr(buffering.records, "append", refuse)
+        for _ in range(3):
+            with pytest.raises(SlowDown):
+                buffering.take(CALL, spoken, ROOT)
+    buffering.take(CALL)
+    buffering.take(spoken, ROOT)
+    with monkeypatch.context() as full:
+        full.setattr(buffering.records, "append", refuse)
+        for _ in range(3):
+            with pytest.raises(SlowDown):
+                buffering.traces.turn()
+    buffering.traces.turn()
+    assert (len(buffering.ids), buffering.traces.silent("default")) == (1, 1)
+
+
+def refuse(*_: Any, **__: Any) -> None:
+    raise SlowDown("spool", "1 byte", 1)
+
+
+def test_a_trace_that_waits_for_messages_is_looked_at_when_something_came_and_not_at_every_turn(
+    buffering: Buffering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffering.traces.take_events("default", events({**WHOLE, "trace_id": "1" * 32}))
+    looked: list[Span] = []
+    monkeypatch.setattr(traces, "is_silent", lambda one: looked.append(one) or is_silent(one))
+    buffering.take(CALL, ROOT)
+    looked.clear()
+    for _ in range(5):
+        buffering.traces.turn()
+    assert looked.count(CALL) == 1
+    buffering.traces.take_events("default", events(CHOICE))
+    buffering.traces.turn()
+    assert len(buffering.ids) == 1
 
 
 def test_events_of_a_time_that_is_not_kept_are_rejected_with_the_reason(buffering: Buffering) -> None:
