@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -27,6 +28,9 @@ from monitor.tracing import span
 BATCH_ROWS = 5_000
 # ClickHouse likes large inserts and people like to see their record at once: wait this long for more, at most.
 GATHER_S = 0.3
+# So many by then are a load. An insert and its merges cost nearly the same for 500 rows as for 5,000: then larger ones pay.
+LOAD_ROWS = 300
+GATHER_UNDER_LOAD_S = 1.0
 POLL_S = 0.05
 BACKOFF_S = (0.5, 30.0)
 # More refused records than this, and more than half of a batch, means that the fault is ours.
@@ -114,12 +118,14 @@ class Drain:
                 self._stop.wait(POLL_S)
 
     def _gather(self) -> None:
-        """Let a batch grow for a moment, unless it is large or somebody has been waiting already."""
-        state = self._spool.pending()
-        if state.oldest_received_at is None or state.count >= BATCH_ROWS:
-            return
-        waited = (self._clock.now() - state.oldest_received_at).total_seconds()
-        self._stop.wait(min(max(GATHER_S - waited, 0.0), GATHER_S))
+        """Let a batch grow for a moment, under load for longer, unless it is large or somebody has been waiting already."""
+        began = time.monotonic()
+        while (state := self._spool.pending()).oldest_received_at is not None and state.count < BATCH_ROWS:
+            longest = GATHER_S if state.count < LOAD_ROWS else GATHER_UNDER_LOAD_S
+            # A clock that is set back makes nobody wait longer.
+            waited = max((self._clock.now() - state.oldest_received_at).total_seconds(), time.monotonic() - began)
+            if waited >= longest or self._stop.wait(min(longest - waited, POLL_S)):
+                return
 
     def _write(self, batch: Batch) -> list[tuple[SpooledItem, str]]:
         """Insert a batch; returns what cannot be stored, with the reason."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.clock import MovableClock, SystemClock
-from monitor.drain import DEAD_LETTERS_A_BATCH, Drain, backoff_s
+from monitor.drain import DEAD_LETTERS_A_BATCH, GATHER_S, LOAD_ROWS, Drain, backoff_s
 from monitor.errors import StoreRefused, StoreUnavailable
 from monitor.records import encode_response
 from monitor.spool import Spool
@@ -142,6 +142,25 @@ def test_the_thread_outlives_a_store_that_is_away(tmp_path: Path, monkeypatch: p
     assert writer.ids == ["a"]
     assert (drain.drained, drain.last_error) == (1, None)
     spool.close()
+
+
+def test_under_load_a_batch_waits_for_more(spool: Spool, clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.drain.GATHER_UNDER_LOAD_S", 60.0)
+    monkeypatch.setattr("monitor.drain.BATCH_ROWS", LOAD_ROWS + 10)
+    writer = CollectingWriter()
+    drain = Drain(spool, writer, clock, Letters())
+    put(spool, *(f"early-{number}" for number in range(LOAD_ROWS)))
+    drain.start()
+    try:
+        time.sleep(2 * GATHER_S)
+        assert writer.ids == []
+        put(spool, *(f"late-{number}" for number in range(10)))
+        limit = time.monotonic() + 20
+        while not writer.batches and time.monotonic() < limit:
+            time.sleep(0.02)
+    finally:
+        drain.stop()
+    assert [len(batch) for batch in writer.batches.values()] == [LOAD_ROWS + 10]
 
 
 def test_backoff_grows_to_its_ceiling_and_is_never_zero() -> None:

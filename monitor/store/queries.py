@@ -278,6 +278,7 @@ HAVING missing * 2 < responses
 ORDER BY workflow, family""",
 )
 
+# Few of what came in the last hour have just ended: the times of those tell where they lie, and the rest is not read.
 REVIEW_CANDIDATES = query(
     "review_candidates",
     "What the review sampling policy weighs: responses that all these detectors ended on since a time, or that at least one ended on "
@@ -285,6 +286,12 @@ REVIEW_CANDIDATES = query(
     """SELECT id, time, workflow, risk, $max_score AS max_score, $flagged AS is_flagged, $checked AS is_checked
 $responses
   AND notEmpty(outcomes)
+  AND time IN (
+    SELECT response_time FROM outcomes
+    WHERE project = {project:String}
+      AND response_time >= {since:DateTime64(3, 'UTC')} AND response_time < {until:DateTime64(3, 'UTC')}
+      AND (response_time <= {old:DateTime64(3, 'UTC')} OR toUnixTimestamp64Milli(finished_at) >= {ended_ms:UInt64})
+  )
   AND (
     time <= {old:DateTime64(3, 'UTC')}
     OR arrayMax(mapValues(outcomes).finished_ms) >= {ended_ms:UInt64} AND hasAll(mapKeys(outcomes), {detectors:Array(String)})
