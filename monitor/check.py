@@ -19,8 +19,8 @@ from monitor.detect.catalogues import failures_of
 from monitor.detect.engine import WorkItem, outcome_of
 from monitor.detect.wire import CATALOGUE_MODULE, CLAIMS_MODULE, config_of
 from monitor.errors import EvidenceRefused, GroundwatchError
-from monitor.evidence import media_type_of
 from monitor.findings import EvidenceQuality, FindingRecord, OutcomeRecord, QualityGrade, Verdict
+from monitor.media_types import media_type_of
 from monitor.records import Answer, Claim, Evidence, Question, ResponseRecord, check_response
 from monitor.sealing import keys_for
 from monitor.settings import Settings

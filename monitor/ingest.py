@@ -138,6 +138,19 @@ class Ingest:
                 fates[index] = _refused(index, record.id, error.field, error.problem, error.remedy)
         return self._spooled(project, good, fates, again=again)
 
+    def take_encoded(self, project: str, records: Sequence[tuple[str, bytes, bool]]) -> list[Fate]:
+        """As :meth:`take_records`, of records whose times were looked at: id, JSON, and whether contents of evidence are in it.
+
+        Raises:
+            SlowDown, StorageUnavailable: nothing was taken.
+        """
+        good: list[tuple[int, str, bytes]] = []
+        for index, (identifier, raw, inline) in enumerate(records):
+            if inline or self.redactor.active:
+                raw = encode_response(self._stored(project, self.redactor.record(parse_response(raw))))
+            good.append((index, identifier, raw))
+        return self._spooled(project, good, {})
+
     def _spooled(self, project: str, good: Sequence[tuple[int, str, bytes]], fates: dict[int, Fate], *, again: bool = False) -> list[Fate]:
         """All fates in order, once the good items are on disk; the second of two items with one id is a duplicate."""
         chosen: dict[str, tuple[int, bytes]] = {}

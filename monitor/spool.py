@@ -43,6 +43,8 @@ _RESEALED_AT_ONCE = 500
 PRUNE_EVERY = timedelta(minutes=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# SQLite takes 32,766 parameters; whoever sends more is asked about in parts.
+_ASKED_AT_ONCE = 1_000
 _HOUR_US = 3_600_000_000
 
 # AUTOINCREMENT: a sequence is never given out twice, not even after the row with the highest one was deleted.
@@ -328,22 +330,35 @@ class Spool:
                 if self._bytes + size + request.size > self._max_bytes:
                     request.failure = partial(SlowDown, "spool", f"{self._max_bytes} bytes waiting", RETRY_AFTER_S)
                     continue
-                request.new = [self._take(request, identifier, raw, received_us) for identifier, raw in request.items]
+                request.new = self._take(request, received_us)
                 count += sum(request.new)
                 size += sum(len(raw) for (_, raw), new in zip(request.items, request.new, strict=True) if new)
         with self._arrived:
             self._count += count
             self._bytes += size
 
-    def _take(self, request: _Request, identifier: str, raw: bytes, received_us: int) -> bool:
-        project = request.project
-        known = self._write.execute("INSERT OR IGNORE INTO taken VALUES (?, ?)", (_key(project, identifier), received_us // _HOUR_US))
-        if known.rowcount == 0 and not request.again:
-            return False
-        self._write.execute(
-            "INSERT INTO waiting (project, id, received_us, raw) VALUES (?, ?, ?, ?)", (project, identifier, received_us, raw)
+    def _take(self, request: _Request, received_us: int) -> list[bool]:
+        """Put what is new among the items into the tables: by few statements, each of which would hand the interpreter on."""
+        keys = [_key(request.project, identifier) for identifier, _ in request.items]
+        known: set[bytes] = set()
+        for start in range(0, len(keys), _ASKED_AT_ONCE):
+            asked = keys[start : start + _ASKED_AT_ONCE]
+            marks = ",".join("?" * len(asked))
+            known.update(key for (key,) in self._write.execute(f"SELECT key FROM taken WHERE key IN ({marks})", asked))  # noqa: S608
+        new: list[bool] = []
+        for key in keys:
+            new.append(request.again or key not in known)
+            known.add(key)
+        rows = [
+            (key, request.project, identifier, raw) for key, fresh, (identifier, raw) in zip(keys, new, request.items, strict=True) if fresh
+        ]
+        hour = received_us // _HOUR_US
+        self._write.executemany("INSERT OR IGNORE INTO taken VALUES (?, ?)", [(key, hour) for key, *_ in rows])
+        self._write.executemany(
+            "INSERT INTO waiting (project, id, received_us, raw) VALUES (?, ?, ?, ?)",
+            [(project, identifier, received_us, raw) for _, project, identifier, raw in rows],
         )
-        return True
+        return new
 
     # --- batches and housekeeping ------------------------------------------------------------------------------------
 

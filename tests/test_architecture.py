@@ -24,6 +24,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "monitor.records",
         "monitor.findings",
         "monitor.messages",
+        "monitor.media_types",
+        "monitor.children",
         "monitor.signing",
         "monitor.syncing",
     ),

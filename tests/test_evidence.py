@@ -19,10 +19,11 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from monitor.errors import EvidenceMissing, EvidenceRefused, RecordInvalid, SettingsInvalid, StorageUnavailable
-from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader, media_type_of, reference_allowed, references
+from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader, reference_allowed, references
 from monitor.evidence.blobs import sweep_incoming
 from monitor.evidence.faults import LEFT_ALONE_S, SLOW_WITHIN_S, Faults
 from monitor.evidence.references import is_public
+from monitor.media_types import media_type_of
 from monitor.records import Answer, Evidence, ResponseRecord
 from tests.detect.conftest import NOON
 

@@ -21,6 +21,7 @@ from monitor.ingest import Ingest
 from monitor.jobs.runner import JobRunner
 from monitor.limits import Limits
 from monitor.metadata.database import Database
+from monitor.otlp.reader import RequestReader
 from monitor.otlp.traces import Traces
 from monitor.settings import Settings
 from monitor.spool import Spool
@@ -44,6 +45,7 @@ class Context:
     ingest: Ingest
     limits: Limits
     traces: Traces
+    span_requests: RequestReader
     desk: CheckDesk
     queued_checks: QueuedWork
     driver: Driver

@@ -19,8 +19,9 @@ from monitor.api.models import EvidenceStored
 from monitor.api.ranges import ranged
 from monitor.api.rendering import MAX_PAGE, MAX_WIDTH
 from monitor.errors import BodyTooLarge, EvidenceRefused, RecordInvalid
-from monitor.evidence import EvidenceStore, Incoming, StoredBlob, media_type_by
+from monitor.evidence import EvidenceStore, Incoming, StoredBlob
 from monitor.evidence.blobs import HEAD_BYTES
+from monitor.media_types import media_type_by
 from monitor.records import is_text_type
 
 router = APIRouter(route_class=GuardedRoute, tags=["evidence"])

@@ -26,9 +26,8 @@ from monitor.api.intake import Intake
 from monitor.api.problems import CHALLENGE, OUR_FAULT, PROBLEM_TYPE, note_fault, status_of
 from monitor.errors import BodyUnsupported, GroundwatchError, SlowDown
 from monitor.ingest import decompress
-from monitor.otlp.conventions import is_inference
 from monitor.otlp.events import read_events
-from monitor.otlp.reading import JSON, PROTOBUF, encoding_of, read_spans
+from monitor.otlp.reading import JSON, PROTOBUF, encoding_of
 
 # Google's canonical codes (google/rpc/code.proto) of the statuses given here.
 _CODES = {400: 3, 401: 16, 403: 7, 413: 11, 415: 3, 429: 8, 503: 14}
@@ -92,11 +91,10 @@ async def take_traces(request: Request, running: Running, who: Who) -> Response:
 
 def _take(running: Context, project: str, body: bytes, encoding: str, content_encoding: str) -> tuple[int, list[str]]:
     running.limits.check(project)
-    plain = decompress(body, content_encoding, running.settings.max_body_bytes)
-    spans, malformed = read_spans(plain, encoding)
-    refused = running.traces.take(project, spans)
-    running.limits.charge(project, responses=sum(is_inference(span) for span in spans))
-    return len(spans) - len(refused), malformed + refused
+    request = running.span_requests.read(decompress(body, content_encoding, running.settings.max_body_bytes), encoding)
+    refused = running.traces.take(project, request.traces)
+    running.limits.charge(project, responses=sum(trace.calls for trace in request.traces))
+    return sum(trace.spans for trace in request.traces) - len(refused), request.malformed + refused
 
 
 @router.post("/v1/logs", **_DOCUMENTED)

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from monitor.errors import BodyUnsupported, EvidenceRefused
-from monitor.evidence import media_type_of
+from monitor.media_types import media_type_of
 
 MAX_PIXELS = 64_000_000
 # Width a whole page gets where the caller names none: readable text, under 3 megapixels for A4.

@@ -7,7 +7,6 @@ is replaced when it crashes or takes too long.
 from __future__ import annotations
 
 import contextlib
-import os
 import resource
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from monitor.children import start_module
 from monitor.errors import BodyUnsupported, EvidenceRefused
 
 MAX_WIDTH = 2048
@@ -103,10 +103,8 @@ class Renderer:
     def _start(self) -> Connection:
         self._end()
         self._connection, far_end = Pipe()
-        environment = dict(os.environ)
-        environment["PYTHONPATH"] = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)
-        command = [sys.executable, "-P", "-m", "monitor.api.rendering", str(far_end.fileno()), str(self._memory_bytes)]
-        self._process = subprocess.Popen(command, pass_fds=(far_end.fileno(),), env=environment, stdin=subprocess.DEVNULL, stdout=2)
+        arguments = (str(far_end.fileno()), str(self._memory_bytes))
+        self._process = start_module("monitor.api.rendering", *arguments, pass_fds=(far_end.fileno(),))
         far_end.close()
         return self._connection
 

@@ -16,7 +16,8 @@ from urllib.parse import unquote
 from detectors.contract import Case, Claim, EvidenceFile, MissingEvidence, Place
 from monitor import records
 from monitor.errors import EvidenceAltered, EvidenceDeleted, EvidenceMissing, EvidenceRefused
-from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader, media_type_in
+from monitor.evidence import BlobCache, EvidenceStore, ReferenceReader
+from monitor.media_types import media_type_in
 from monitor.records import DEFAULT_PROJECT, ResponseRecord, encode_response
 
 # Several detectors look at the same response one after another; its case is built once.

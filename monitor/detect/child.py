@@ -1,9 +1,4 @@
-"""One worker process as its parent sees it.
-
-Workers are started by exec with a pipe, not by :class:`multiprocessing.Process`: a spawned Process imports the
-parent's main module again, which in the service would load chDB and the whole API into every worker, and a forked child
-of a process that holds chDB hangs.
-"""
+"""One worker process as its parent sees it."""
 
 from __future__ import annotations
 
@@ -12,11 +7,11 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 import time
 from multiprocessing import Pipe
 from pathlib import Path
 
+from monitor.children import start_module
 from monitor.detect.wire import Configure, Stop, ToService, ToWorker, WorkerConfig, pack, unpack_to_service
 
 _GOODBYE_S = 2.0
@@ -39,14 +34,8 @@ class Child:
         self.born = time.monotonic()
         self.loaded: set[str] = set()
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "monitor.detect.worker", str(far_end.fileno()), str(lifeline)],
-                pass_fds=(far_end.fileno(), lifeline),
-                env=_environment(config),
-                stdin=subprocess.DEVNULL,
-                # Libraries print; our standard output may be somebody's JSON.
-                stdout=2,
-            )
+            ends = (far_end.fileno(), lifeline)
+            self._process = start_module("monitor.detect.worker", *map(str, ends), pass_fds=ends, environment=_environment(config))
         finally:
             far_end.close()
             os.close(lifeline)
@@ -111,9 +100,7 @@ class Child:
 
 
 def _environment(config: WorkerConfig) -> dict[str, str]:
-    environment = dict(os.environ)
-    # The worker must find the very packages this process runs, wherever they came from.
-    environment["PYTHONPATH"] = os.pathsep.join(path or str(os.getcwd()) for path in sys.path)  # noqa: PTH109 - a string is needed
+    environment: dict[str, str] = {}
     if config.threads:
         environment.update(dict.fromkeys(_THREAD_VARIABLES, str(config.threads)))
     if not config.allow_download:

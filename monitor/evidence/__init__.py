@@ -1,7 +1,6 @@
 """Evidence: blobs under the SHA-256 of their content, and the rules for references to evidence elsewhere."""
 
 from monitor.evidence.blobs import BlobCache, Incoming
-from monitor.evidence.media import media_type_by, media_type_in, media_type_of
 from monitor.evidence.references import ReferenceReader, reference_allowed
 from monitor.evidence.store import EvidenceStore, StoredBlob
 
@@ -11,8 +10,5 @@ __all__ = [
     "Incoming",
     "ReferenceReader",
     "StoredBlob",
-    "media_type_by",
-    "media_type_in",
-    "media_type_of",
     "reference_allowed",
 ]

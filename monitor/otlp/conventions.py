@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.evidence import media_type_in
+from monitor.media_types import media_type_in
 from monitor.messages import Media
 from monitor.otlp.shapes import shape_of
 from monitor.otlp.spans import Span, first, number_of, text_of

@@ -11,21 +11,20 @@ such, a whole trace waits too while one of its calls has told nothing.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 import structlog
 
 from monitor.errors import GroundwatchError, RecordInvalid
-from monitor.ingest import Ingest
-from monitor.otlp.assembly import Trace
+from monitor.ingest import Ingest, KeptTimes
 from monitor.otlp.messages import is_silent
-from monitor.otlp.spans import Span, SpanEvent
+from monitor.otlp.requests import ReadTrace, digest_of, pack, read_traces, records_of, unpack
+from monitor.otlp.spans import Span, SpanEvent, time_of
 from monitor.records import ResponseRecord
 from monitor.spool import Spool, SpooledItem
 
@@ -39,8 +38,6 @@ LET_TELL = (
     "Let the instrumentation record contents, such as OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true, "
     "or span_only with OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental"
 )
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[Span])
 
 log = structlog.get_logger(__name__)
 
@@ -165,51 +162,54 @@ class Traces:
         """
         by_trace, rejected = self._sorted_in(events)
         # Not by the ids of their spans, of which one may have several: the same request sent again is the same bytes.
-        packed = [(trace_id, _encoder.encode(group)) for trace_id, group in by_trace.items()]
+        packed = [(trace_id, pack(group)) for trace_id, group in by_trace.items()]
         if packed:
             self._told_apart.add(project)
-            self._keep(project, [(f"{trace_id}:{_digest_of(raw)}", raw) for trace_id, raw in packed])
+            self._keep(project, [(f"{trace_id}:{digest_of(raw)}", raw) for trace_id, raw in packed])
         return rejected
 
-    def take(self, project: str, spans: Sequence[Span]) -> list[str]:
-        """Take spans in; when it returns they, or the records made of them, are on disk. Returns why answers were rejected.
+    def take(self, project: str, traces: Sequence[ReadTrace]) -> list[str]:
+        """Take what a request holds in; when it returns the spans, or the records made of them, are on disk.
+
+        Returns why spans and answers were rejected.
 
         Raises:
             SlowDown, StorageUnavailable: nothing new was taken; what was taken already is known by its id.
         """
-        by_trace, rejected = self._sorted_in(spans)
-        whole: list[list[Span]] = []
+        kept = self._ingest.kept_times()
+        rejected: list[str] = []
+        whole: list[ReadTrace] = []
         rows: list[tuple[str, bytes]] = []
-        for trace_id, group in by_trace.items():
-            rooted = any(not span.parent_id for span in group)
-            if rooted and not self._waits((project, trace_id)) and not self._more_to_come(project, group):
-                whole.append(group)
+        for trace in self._admitted(traces, kept, rejected):
+            if trace.whole and not self._waits((project, trace.trace_id)) and not self._more_to_come(project, trace):
+                whole.append(trace)
             else:
-                ids = "".join(sorted(span.span_id for span in group))
-                rows.append((f"{trace_id}:{_digest_of(ids.encode())}", _encoder.encode(group)))
+                rows.append((f"{trace.trace_id}:{trace.key}", trace.packed))
         if rows:
             self._keep(project, rows)
-        records: list[ResponseRecord] = []
-        silent = 0
-        for group in whole:
-            try:
-                read, without_text = _records(group)
-            except Exception as error:
-                # One trace that nobody can read must not cost its neighbours in the request.
-                log.exception("a trace could not be made into records", trace=group[0].trace_id)
-                rejected += [f"span {span.name[:80]!r}: the trace cannot be read ({type(error).__name__})" for span in group]
-                continue
-            silent += without_text
-            for answer, made in read:
-                if isinstance(made, ResponseRecord):
-                    records.append(made)
-                else:
-                    rejected.append(f"span {answer.name[:80]!r}: {made}")
-        fates = self._ingest.take_records(project, records) if records else []
-        rejected += [f"span {fate.id}: {fate.field} {fate.problem}" for fate in fates if fate.status == "refused"]
+        for trace in whole:
+            if trace.unreadable is not None:
+                kind, told = trace.unreadable
+                log.error("a trace could not be made into records", trace=trace.trace_id, exception=told)
+                rejected += [f"span {span.name[:80]!r}: the trace cannot be read ({kind})" for span in unpack(trace.packed)]
+        answers = [answer for trace in whole for answer in trace.answers]
+        rejected += [f"span {answer.span_name[:80]!r}: {answer.problem}" for answer in answers if answer.problem]
+        good = [(answer.id, answer.record, answer.inline) for answer in answers if not answer.problem]
+        fates = self._ingest.take_encoded(project, good) if good else []
         self.responses += sum(fate.status == "accepted" for fate in fates)
-        self._note_silent(project, silent)
+        self._note_silent(project, sum(trace.silent for trace in whole))
         return rejected
+
+    def _admitted(self, traces: Sequence[ReadTrace], kept: KeptTimes, rejected: list[str]) -> Iterator[ReadTrace]:
+        """The traces, without spans whose time is not kept, and masked."""
+        for trace in traces:
+            first, last = map(time_of, trace.ended_ns)
+            if kept.oldest <= first and last <= kept.newest and not self._ingest.redactor.active:
+                yield trace
+            else:
+                by_trace, refused = self._sorted_in(unpack(trace.packed))
+                rejected += refused
+                yield from read_traces(span for group in by_trace.values() for span in group)
 
     def _sorted_in(self, spans: Sequence[Span]) -> tuple[dict[str, list[Span]], list[str]]:
         """The spans masked and by trace, and why others cannot be taken."""
@@ -291,17 +291,17 @@ class Traces:
     def _complete(self, project: str, trace: _Waiting) -> bool:
         if not trace.changed:
             return False
-        complete = trace.too_large or (trace.whole and not self._more_to_come(project, trace.joined()))
+        complete = trace.too_large or (trace.whole and not self._more_to_come(project, trace))
         # What is complete stays so until it could be assembled.
         trace.changed = complete
         return complete
 
-    def _more_to_come(self, project: str, spans: Iterable[Span]) -> bool:
+    def _more_to_come(self, project: str, trace: ReadTrace | _Waiting) -> bool:
         """Whether the messages of one of the calls are likely still on their way."""
         if project not in self._told_apart:
             return False
         try:
-            return any(is_silent(span) for span in spans)
+            return any(is_silent(span) for span in (trace.joined() if isinstance(trace, _Waiting) else unpack(trace.packed)))
         except Exception:  # noqa: BLE001 - a span that nobody can read is found, and told, where its trace is assembled
             return False
 
@@ -312,7 +312,7 @@ class Traces:
                 continue
             key = (item.project, item.id.partition(":")[0])
             trace = self._traces.setdefault(key, _Waiting())
-            for span in _decoder.decode(item.raw):
+            for span in unpack(item.raw):
                 trace.add(span)
                 if span.stand_in:
                     self._told_apart.add(item.project)
@@ -346,7 +346,7 @@ class Traces:
 
     def _assemble(self, project: str, keys: Sequence[_Key]) -> None:
         """Make the records of some traces of one project and take them in together."""
-        read = [_records(self._traces[key].joined()) for key in keys]
+        read = [records_of(self._traces[key].joined()) for key in keys]
         made = [pair for pairs, _ in read for pair in pairs]
         good = [(answer, record) for answer, record in made if isinstance(record, ResponseRecord)]
         fates = self._ingest.take_records(project, [record for _, record in good]) if good else []
@@ -384,19 +384,3 @@ class Traces:
         self.dead_letters += 1
         payload = msgspec.json.encode(answer).decode()
         self._on_dead_letter(project, "ingest", f"{answer.trace_id}-{answer.span_id}", None, reason, payload)
-
-
-def _digest_of(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=12).hexdigest()
-
-
-def _records(spans: Sequence[Span]) -> tuple[list[tuple[Span, ResponseRecord | RecordInvalid]], int]:
-    """Every answer of a trace with its record, or with why there is none; and how many calls tell nothing."""
-    trace = Trace(spans)
-    made: list[tuple[Span, ResponseRecord | RecordInvalid]] = []
-    for position, (answer, _) in enumerate(trace.answers):
-        try:
-            made.append((answer, trace.record(position)))
-        except RecordInvalid as error:
-            made.append((answer, error))
-    return made, trace.silent

@@ -24,6 +24,7 @@ from monitor.ingest import Ingest
 from monitor.jobs.runner import JobStatus
 from monitor.limits import Limits
 from monitor.metadata.database import Database
+from monitor.otlp.reader import RequestReader
 from monitor.otlp.traces import Traces
 from monitor.records import Answer, Claim, Evidence, ResponseRecord, Stage, Usage
 from monitor.settings import Settings
@@ -279,6 +280,7 @@ class Api:
             ingest=self.ingest,
             limits=Limits(database, clock),
             traces=Traces(cast(Any, self.spool), self.ingest, 60.0, lambda *_: None),
+            span_requests=RequestReader(processors=1),
             desk=self.desk,
             queued_checks=self.queued_checks,
             driver=cast(Any, self.driver),

@@ -11,6 +11,7 @@ from monitor.clock import MovableClock
 from monitor.errors import SlowDown, StorageUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.ingest import Ingest
+from monitor.otlp.requests import read_traces
 from monitor.otlp.spans import Span
 from monitor.otlp.traces import Traces
 from monitor.settings import Settings
@@ -56,7 +57,7 @@ class Buffering:
         self.traces.stop()
 
     def take(self, *spans: Span) -> list[str]:
-        return self.traces.take("default", spans)
+        return self.traces.take("default", read_traces(spans))
 
     @property
     def ids(self) -> list[str]:
@@ -155,8 +156,8 @@ def test_an_answer_that_breaks_the_contract_is_rejected_or_a_dead_letter(bufferi
 
 
 def test_traces_of_two_projects_do_not_mix(buffering: Buffering) -> None:
-    buffering.traces.take("a", [CHAT])
-    buffering.traces.take("b", [ROOT])
+    buffering.traces.take("a", read_traces([CHAT]))
+    buffering.traces.take("b", read_traces([ROOT]))
     buffering.traces.turn()
     assert buffering.ids == []
     assert buffering.spans.pending().count == 1

@@ -1,0 +1,133 @@
+"""A request as its traces, those that are whole with the records of their answers: all that needs no state of the service.
+
+So that it can be done in a process beside it (:mod:`monitor.otlp.reader`), everything here can be packed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from monitor.errors import RecordInvalid
+from monitor.otlp.assembly import Trace
+from monitor.otlp.conventions import is_inference
+from monitor.otlp.reading import read_spans
+from monitor.otlp.spans import Span
+from monitor.records import ResponseRecord, encode_response
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Span])
+
+
+class ReadAnswer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An answer of a whole trace: its ``record`` as JSON, or the ``problem`` with it. ``inline``: contents of evidence are in it."""
+
+    span_name: str
+    id: str = ""
+    record: bytes = b""
+    inline: bool = False
+    problem: str = ""
+
+
+class ReadTrace(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a request holds of one trace.
+
+    ``key`` names these very spans, ``packed`` is what :func:`unpack` reads, ``ended_ns`` the first and the last end, ``calls``
+    counts calls of models. Only a ``whole`` trace (with its root) has ``answers``, ``silent`` calls that tell nothing, and
+    ``unreadable``: the error that it ended in, with its traceback.
+    """
+
+    trace_id: str
+    key: str
+    spans: int
+    packed: bytes
+    ended_ns: tuple[int, int]
+    calls: int
+    whole: bool
+    answers: list[ReadAnswer] = []
+    silent: int = 0
+    unreadable: tuple[str, str] | None = None
+
+
+class ReadRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True):
+    """The traces of a request, and why some of its spans cannot be read."""
+
+    traces: list[ReadTrace]
+    malformed: list[str]
+
+
+def read_request(body: bytes, encoding: str) -> ReadRequest:
+    """Raises RecordInvalid: the body as a whole cannot be read."""
+    spans, malformed = read_spans(body, encoding)
+    return ReadRequest(traces=read_traces(spans), malformed=malformed)
+
+
+def read_traces(spans: Iterable[Span]) -> list[ReadTrace]:
+    """The spans by trace."""
+    by_trace: dict[str, list[Span]] = {}
+    for span in spans:
+        by_trace.setdefault(span.trace_id, []).append(span)
+    return [_read(group) for group in by_trace.values()]
+
+
+def _read(spans: Sequence[Span]) -> ReadTrace:
+    ends = [span.end_ns for span in spans]
+    whole = any(not span.parent_id for span in spans)
+    answers: list[ReadAnswer] = []
+    silent = 0
+    unreadable = None
+    if whole:
+        try:
+            made, silent = records_of(spans)
+            answers = [_answer(span, record) for span, record in made]
+        except Exception as error:  # noqa: BLE001 - one trace that nobody can read must not cost its neighbours; it is told
+            unreadable = (type(error).__name__, traceback.format_exc())
+    return ReadTrace(
+        trace_id=spans[0].trace_id,
+        key=digest_of("".join(sorted(span.span_id for span in spans)).encode()),
+        spans=len(spans),
+        packed=pack(spans),
+        ended_ns=(min(ends), max(ends)),
+        calls=sum(map(is_inference, spans)),
+        whole=whole,
+        answers=answers,
+        silent=silent,
+        unreadable=unreadable,
+    )
+
+
+def _answer(span: Span, record: ResponseRecord | RecordInvalid) -> ReadAnswer:
+    if isinstance(record, RecordInvalid):
+        return ReadAnswer(span_name=span.name, problem=str(record))
+    inline = any(evidence.content is not None for evidence in record.evidence)
+    return ReadAnswer(span_name=span.name, id=record.id, record=encode_response(record), inline=inline)
+
+
+def records_of(spans: Sequence[Span]) -> tuple[list[tuple[Span, ResponseRecord | RecordInvalid]], int]:
+    """Every answer of a trace with its record, or with why there is none; and how many calls tell nothing."""
+    trace = Trace(spans)
+    made: list[tuple[Span, ResponseRecord | RecordInvalid]] = []
+    for position, (answer, _) in enumerate(trace.answers):
+        try:
+            made.append((answer, trace.record(position)))
+        except RecordInvalid as error:
+            made.append((answer, error))
+    return made, trace.silent
+
+
+def pack(spans: Sequence[Span]) -> bytes:
+    """Spans as they wait on disk."""
+    return _encoder.encode(spans)
+
+
+def unpack(packed: bytes) -> list[Span]:
+    """The spans again."""
+    return _decoder.decode(packed)
+
+
+def digest_of(content: bytes) -> str:
+    """A name for these bytes."""
+    return hashlib.blake2b(content, digest_size=12).hexdigest()

@@ -1,0 +1,197 @@
+"""Requests are read in a process beside the service, and as well without it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from monitor.errors import RecordInvalid
+from monitor.otlp import reader
+from monitor.otlp.reader import SMALL_BYTES, RequestReader
+from monitor.otlp.reading import JSON, PROTOBUF
+from monitor.otlp.requests import read_request, unpack
+from monitor.otlp.spans import Span
+from tests.otlp.spans import as_json, chat, protobuf, span
+from tests.serving import ROOT, Sidecar
+
+LIMIT_S = 30.0
+
+
+def request(first: int, count: int = 40) -> list[Span]:
+    """Whole traces of one call each, and one whose root is elsewhere."""
+    text = "The receipt shows a total of 41.20 EUR, paid by card. " * 8
+    whole = [chat(number, text, trace_id=f"{number:032x}") for number in range(first, first + count)]
+    return [*whole, span(first, parent=first + 1, trace_id="f" * 32)]
+
+
+def until(true: Callable[[], object]) -> None:
+    limit = time.monotonic() + LIMIT_S
+    while not true():
+        assert time.monotonic() < limit, "waited too long"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def beside() -> Iterator[RequestReader]:
+    """A reader whose process has begun."""
+    made = RequestReader(processors=2)
+    begin(made)
+    yield made
+    made.stop()
+
+
+def begin(made: RequestReader) -> None:
+    until(lambda: made.read(protobuf(request(1)), PROTOBUF) and made.pid is not None)
+
+
+def test_the_process_reads_what_the_service_would(beside: RequestReader) -> None:
+    for body, encoding in ((protobuf(request(1)), PROTOBUF), (json.dumps(as_json(request(1))).encode(), JSON)):
+        assert len(body) > SMALL_BYTES
+        read = beside.read(body, encoding)
+        assert read == read_request(body, encoding)
+        assert [len(trace.answers) for trace in read.traces] == [1] * 40 + [0]
+        assert unpack(read.traces[-1].packed) == request(1)[-1:]
+
+
+def test_a_body_that_nobody_can_read_is_refused_as_by_the_service(beside: RequestReader) -> None:
+    for body, encoding in ((b"\x0a\xff\xff\xff\xff\x0f" + b"x" * SMALL_BYTES, PROTOBUF), (b"[" * SMALL_BYTES, JSON)):
+        with pytest.raises(RecordInvalid) as here:
+            read_request(body, encoding)
+        with pytest.raises(RecordInvalid) as there:
+            beside.read(body, encoding)
+        assert str(there.value) == str(here.value)
+    assert beside.pid is not None
+
+
+def test_everybody_gets_the_answer_to_their_own_request(beside: RequestReader) -> None:
+    wrong: list[int] = []
+
+    def ask(first: int) -> None:
+        for number in range(first, first + 5):
+            expected = f"{number * 100:032x}"
+            if beside.read(protobuf(request(number * 100)), PROTOBUF).traces[0].trace_id != expected:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=ask, args=(first,)) for first in range(1, 60, 10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT_S)
+    assert wrong == []
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_while_there_is_no_process_the_service_reads_itself(beside: RequestReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_AGAIN_AFTER_S", 0.0)
+    first = beside.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    body = protobuf(request(1))
+    for _ in range(3):
+        assert beside.read(body, PROTOBUF) == read_request(body, PROTOBUF)
+    begin(beside)
+    assert beside.pid != first
+
+
+@pytest.mark.parametrize("spans", [40, 2_000])
+def test_a_process_that_hangs_is_replaced(spans: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "LONGEST_S", 0.5)
+    beside = RequestReader(processors=2)
+    begin(beside)
+    hung = beside.pid
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    body = protobuf(request(1, spans))  # the larger one does not fit between the processes
+    assert beside.read(body, PROTOBUF) == read_request(body, PROTOBUF)
+    assert beside.pid is None
+    assert not Path(f"/proc/{hung}").exists()
+
+
+def test_small_requests_and_single_processors_need_no_process() -> None:
+    small, alone = RequestReader(processors=2), RequestReader(processors=1)
+    body = protobuf([chat(1)])
+    assert len(body) < SMALL_BYTES
+    assert small.read(body, PROTOBUF) == read_request(body, PROTOBUF)
+    assert alone.read(protobuf(request(1)), PROTOBUF) == read_request(protobuf(request(1)), PROTOBUF)
+    assert (small.pid, alone.pid) == (None, None)
+
+
+def test_after_the_end_no_process_is_started_again(beside: RequestReader) -> None:
+    pid = beside.pid
+    beside.stop()
+    body = protobuf(request(1))
+    assert beside.read(body, PROTOBUF) == read_request(body, PROTOBUF)
+    assert beside.pid is None
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_it_ends_with_a_service_that_is_killed() -> None:
+    code = "from tests.otlp.test_reader import *; r = RequestReader(processors=2); begin(r); print(r.pid, flush=True); time.sleep(600)"
+    service = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert service.stdout is not None
+    with service.stdout:
+        pid = int(service.stdout.readline())
+        service.kill()
+        service.wait()
+    until(lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes())
+
+
+def test_nothing_is_lost_or_doubled_where_it_is_killed_under_load(tmp_path: Path) -> None:
+    sidecar = Sidecar(tmp_path / "data")
+    sidecar.wait_ready()
+    now = time.time_ns()
+    requests = 60
+    taken: list[int] = []
+
+    def send(numbers: range) -> None:
+        with httpx.Client(base_url=sidecar.url, timeout=LIMIT_S, trust_env=False) as client:
+            for number in numbers:
+                spans = [
+                    chat(one, "41.20 EUR in all. " * 20, trace_id=f"{number * 100 + one:032x}", resource={"service.name": "load"})
+                    for one in range(1, 31)
+                ]
+                body = protobuf([msgspec.structs.replace(one, start_ns=now - 10**9, end_ns=now) for one in spans])
+                reply = client.post("/v1/traces", content=body, headers={"Content-Type": PROTOBUF})
+                assert reply.status_code == 200, reply.text
+                taken.append(number)
+
+    threads = [threading.Thread(target=send, args=(range(part, requests, 3),)) for part in range(3)]
+    killed: set[int] = set()
+    try:
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            for pid in _readers_of(sidecar.process.pid) - killed:
+                time.sleep(0.15)  # it has begun to read by then
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            time.sleep(0.01)
+        assert len(taken) == requests
+        until(lambda: sidecar.get("/v1/summary?workflow=load")["responses"] == requests * 30)
+    finally:
+        sidecar.end()
+    assert killed
+
+
+def _readers_of(parent: int) -> set[int]:
+    # The kernel lists children by the thread that started them.
+    listed = [path.read_text().split() for path in Path(f"/proc/{parent}/task").glob("*/children")]
+    return {int(pid) for pids in listed for pid in pids if b"monitor.otlp.reader" in _command(int(pid))}
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
