@@ -161,8 +161,6 @@ _MESSAGES = (
     {"role": "assistant", "parts": [{"type": "text", "content": "Yes."}], "finish_reason": "stop"},
     {"role": "user", "content": [{"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}}]},
 )
-
-
 _EVENT_NAMES = ("gen_ai.user.message", "gen_ai.choice", "gen_ai.tool.message", DETAILS, "gen_ai..message", "app.started", "\x00")
 
 
@@ -179,7 +177,8 @@ class Otlp:
         """The next request."""
         self._count += 1
         trace = f"{self._salt:04x}{self._count:028x}"
-        good = chat(1, f"Answer {self._count}.", trace_id=trace)
+        # Larger requests are read by another process.
+        good = chat(1, f"Answer {self._count}. " * self._chance.choice((1, 1_500)), trace_id=trace)
         odd = chat(2, "Odd.", trace_id=f"{self._salt + 8:04x}{self._count:028x}", attributes=self._attributes())
         kept = (f"{trace}-{good.span_id}",)
         return self._json(good, odd, kept) if self._encoding == JSON else self._protobuf(good, odd, kept)

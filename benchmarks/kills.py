@@ -103,7 +103,8 @@ class Load:
     def _otlp(self, client: httpx.Client, chance: random.Random, name: str) -> tuple[list[str], Any]:
         trace_id = f"{int(name) + 1:032x}"
         whole = chance.random() < 0.5
-        spans = [chat(number, f"Answer {number}.", parent=1, trace_id=trace_id) for number in range(2, chance.randint(3, 12))]
+        longer = chance.choice((1, 1, 400))  # larger requests are read by another process
+        spans = [chat(number, f"Answer {number}. " * longer, parent=1, trace_id=trace_id) for number in range(2, chance.randint(3, 12))]
         sent = [*spans, span(1, trace_id=trace_id)] if whole else spans
         now = time.time_ns()
         body = as_json(sent, startTimeUnixNano=str(now - 10**9), endTimeUnixNano=str(now))
