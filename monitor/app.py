@@ -193,7 +193,7 @@ class Service:
         closing.callback(delivery.stop)
         jobs.start()
         closing.callback(jobs.stop)
-        span_requests = RequestReader()
+        span_requests = RequestReader(assemble=not ingest.redactor.active)
         closing.callback(span_requests.stop)
         renderer = Renderer()
         closing.callback(renderer.stop)

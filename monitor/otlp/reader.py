@@ -24,7 +24,6 @@ import msgspec
 
 from monitor.children import start_module
 from monitor.errors import RecordInvalid
-from monitor.otlp.reading import JSON, PROTOBUF
 from monitor.otlp.requests import ReadRequest, read_request
 
 # A smaller body is read sooner than it is sent there and back.
@@ -33,10 +32,17 @@ LONGEST_S = 60.0
 _AGAIN_AFTER_S = 10.0
 # Objects that the collector lets come together before it looks for circles; what is read here has none.
 _COLLECT_AFTER = 100_000
-_ENCODINGS = {PROTOBUF: b"p", JSON: b"j"}
 
 # Not structlog: it would triple what the process holds.
 _log = logging.getLogger(__name__)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What :func:`~monitor.otlp.requests.read_request` is to read."""
+
+    body: bytes
+    encoding: str
+    assemble: bool
 
 
 class Unreadable(msgspec.Struct, frozen=True, tag=True):
@@ -48,6 +54,7 @@ class Unreadable(msgspec.Struct, frozen=True, tag=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
+_request_decoder = msgspec.msgpack.Decoder(Request)
 _decoder = msgspec.msgpack.Decoder(ReadRequest | Unreadable)
 
 
@@ -81,12 +88,12 @@ class _Beside:
             self.begun = True
         return self.begun
 
-    def ask(self, body: bytes, encoding: str) -> bytes:
+    def ask(self, request: bytes) -> bytes:
         """The packed reply. Raises EOFError or OSError where the process is gone or takes too long (TimeoutError)."""
         turn = _Turn()
         with self._sending:
             self._turns.append(turn)
-            self._connection.send_bytes(_ENCODINGS[encoding] + body)
+            self._connection.send_bytes(request)
         while turn.reply is None:
             # Whoever is here takes the next reply for whom it is for.
             with self._receiving:
@@ -104,9 +111,13 @@ class _Beside:
 
 
 class RequestReader:
-    """Reads requests, beside the service where that helps. Thread-safe."""
+    """Reads requests, beside the service where that helps. Thread-safe.
 
-    def __init__(self, processors: int | None = None) -> None:
+    Without ``assemble`` traces are left without answers: for a service that masks the spans first.
+    """
+
+    def __init__(self, processors: int | None = None, *, assemble: bool = True) -> None:
+        self._assemble = assemble
         self._alone = (os.cpu_count() or 1 if processors is None else processors) < 2
         self._lock = threading.Lock()
         self._beside: _Beside | None = None
@@ -122,12 +133,12 @@ class RequestReader:
         """The traces of a request. Raises RecordInvalid: the body as a whole cannot be read."""
         beside = None if self._alone or len(body) < SMALL_BYTES else self._there()
         if beside is None:
-            return read_request(body, encoding)
+            return read_request(body, encoding, assemble=self._assemble)
         try:
-            raw = beside.ask(body, encoding)
+            raw = beside.ask(_encoder.encode(Request(body, encoding, self._assemble)))
         except (EOFError, OSError):
             self._lost(beside)
-            return read_request(body, encoding)
+            return read_request(body, encoding, assemble=self._assemble)
         answer: ReadRequest | Unreadable = _decoder.decode(raw)
         if isinstance(answer, Unreadable):
             raise RecordInvalid(answer.field, answer.problem, answer.remedy)
@@ -173,12 +184,11 @@ class RequestReader:
 
 
 def _serve(connection: Connection) -> None:
-    encodings = {flag: encoding for encoding, flag in _ENCODINGS.items()}
     connection.send_bytes(b"ready")
     while True:
-        request = connection.recv_bytes()
+        request = _request_decoder.decode(connection.recv_bytes())
         try:
-            answer: ReadRequest | Unreadable = read_request(request[1:], encodings[request[:1]])
+            answer: ReadRequest | Unreadable = read_request(request.body, request.encoding, assemble=request.assemble)
         except RecordInvalid as error:
             answer = Unreadable(error.field, error.problem, error.remedy)
         connection.send_bytes(_encoder.encode(answer))

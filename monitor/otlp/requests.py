@@ -51,6 +51,10 @@ class ReadTrace(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     silent: int = 0
     unreadable: tuple[str, str] | None = None
 
+    def joined(self) -> list[Span]:
+        """The spans again."""
+        return unpack(self.packed)
+
 
 class ReadRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True):
     """The traces of a request, and why some of its spans cannot be read."""
@@ -59,30 +63,31 @@ class ReadRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True)
     malformed: list[str]
 
 
-def read_request(body: bytes, encoding: str) -> ReadRequest:
-    """Raises RecordInvalid: the body as a whole cannot be read."""
+def read_request(body: bytes, encoding: str, *, assemble: bool = True) -> ReadRequest:
+    """Raises RecordInvalid: the body as a whole cannot be read. Without ``assemble`` no trace has answers."""
     spans, malformed = read_spans(body, encoding)
-    return ReadRequest(traces=read_traces(spans), malformed=malformed)
+    return ReadRequest(traces=read_traces(spans, assemble=assemble), malformed=malformed)
 
 
-def read_traces(spans: Iterable[Span]) -> list[ReadTrace]:
+def read_traces(spans: Iterable[Span], *, assemble: bool = True) -> list[ReadTrace]:
     """The spans by trace."""
     by_trace: dict[str, list[Span]] = {}
     for span in spans:
         by_trace.setdefault(span.trace_id, []).append(span)
-    return [_read(group) for group in by_trace.values()]
+    return [_read(group, assemble) for group in by_trace.values()]
 
 
-def _read(spans: Sequence[Span]) -> ReadTrace:
+def _read(spans: Sequence[Span], assemble: bool) -> ReadTrace:
     ends = [span.end_ns for span in spans]
     whole = any(not span.parent_id for span in spans)
     answers: list[ReadAnswer] = []
-    silent = 0
+    calls, silent = sum(map(is_inference, spans)), 0
     unreadable = None
-    if whole:
+    if whole and assemble:
         try:
-            made, silent = records_of(spans)
-            answers = [_answer(span, record) for span, record in made]
+            trace = Trace(spans)
+            answers = [_answer(span, record) for span, record in records_of(trace)]
+            calls, silent = trace.calls, trace.silent
         except Exception as error:  # noqa: BLE001 - one trace that nobody can read must not cost its neighbours; it is told
             unreadable = (type(error).__name__, traceback.format_exc())
     return ReadTrace(
@@ -91,7 +96,7 @@ def _read(spans: Sequence[Span]) -> ReadTrace:
         spans=len(spans),
         packed=pack(spans),
         ended_ns=(min(ends), max(ends)),
-        calls=sum(map(is_inference, spans)),
+        calls=calls,
         whole=whole,
         answers=answers,
         silent=silent,
@@ -106,16 +111,15 @@ def _answer(span: Span, record: ResponseRecord | RecordInvalid) -> ReadAnswer:
     return ReadAnswer(span_name=span.name, id=record.id, record=encode_response(record), inline=inline)
 
 
-def records_of(spans: Sequence[Span]) -> tuple[list[tuple[Span, ResponseRecord | RecordInvalid]], int]:
-    """Every answer of a trace with its record, or with why there is none; and how many calls tell nothing."""
-    trace = Trace(spans)
+def records_of(trace: Trace) -> list[tuple[Span, ResponseRecord | RecordInvalid]]:
+    """Every answer of a trace with its record, or with why there is none."""
     made: list[tuple[Span, ResponseRecord | RecordInvalid]] = []
     for position, (answer, _) in enumerate(trace.answers):
         try:
             made.append((answer, trace.record(position)))
         except RecordInvalid as error:
             made.append((answer, error))
-    return made, trace.silent
+    return made
 
 
 def pack(spans: Sequence[Span]) -> bytes:

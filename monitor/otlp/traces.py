@@ -22,6 +22,7 @@ import structlog
 
 from monitor.errors import GroundwatchError, RecordInvalid
 from monitor.ingest import Ingest, KeptTimes
+from monitor.otlp.assembly import Trace
 from monitor.otlp.messages import is_silent
 from monitor.otlp.requests import ReadTrace, digest_of, pack, read_traces, records_of, unpack
 from monitor.otlp.spans import Span, SpanEvent, time_of
@@ -191,7 +192,7 @@ class Traces:
             if trace.unreadable is not None:
                 kind, told = trace.unreadable
                 log.error("a trace could not be made into records", trace=trace.trace_id, exception=told)
-                rejected += [f"span {span.name[:80]!r}: the trace cannot be read ({kind})" for span in unpack(trace.packed)]
+                rejected += [f"span {span.name[:80]!r}: the trace cannot be read ({kind})" for span in trace.joined()]
         answers = [answer for trace in whole for answer in trace.answers]
         rejected += [f"span {answer.span_name[:80]!r}: {answer.problem}" for answer in answers if answer.problem]
         good = [(answer.id, answer.record, answer.inline) for answer in answers if not answer.problem]
@@ -207,7 +208,7 @@ class Traces:
             if kept.oldest <= first and last <= kept.newest and not self._ingest.redactor.active:
                 yield trace
             else:
-                by_trace, refused = self._sorted_in(unpack(trace.packed))
+                by_trace, refused = self._sorted_in(trace.joined())
                 rejected += refused
                 yield from read_traces(span for group in by_trace.values() for span in group)
 
@@ -301,7 +302,7 @@ class Traces:
         if project not in self._told_apart:
             return False
         try:
-            return any(is_silent(span) for span in (trace.joined() if isinstance(trace, _Waiting) else unpack(trace.packed)))
+            return any(is_silent(span) for span in trace.joined())
         except Exception:  # noqa: BLE001 - a span that nobody can read is found, and told, where its trace is assembled
             return False
 
@@ -346,8 +347,8 @@ class Traces:
 
     def _assemble(self, project: str, keys: Sequence[_Key]) -> None:
         """Make the records of some traces of one project and take them in together."""
-        read = [records_of(self._traces[key].joined()) for key in keys]
-        made = [pair for pairs, _ in read for pair in pairs]
+        traces = [Trace(self._traces[key].joined()) for key in keys]
+        made = [pair for trace in traces for pair in records_of(trace)]
         good = [(answer, record) for answer, record in made if isinstance(record, ResponseRecord)]
         fates = self._ingest.take_records(project, [record for _, record in good]) if good else []
         for answer, record in made:
@@ -361,7 +362,7 @@ class Traces:
         if alone:
             self._on_stand_ins(project, alone)
         self.responses += sum(fate.status == "accepted" for fate in fates)
-        self._note_silent(project, sum(silent for _, silent in read))
+        self._note_silent(project, sum(trace.silent for trace in traces))
         self._done(keys)
 
     def _note_silent(self, project: str, calls: int) -> None:

@@ -20,7 +20,7 @@ from monitor.errors import RecordInvalid
 from monitor.otlp import reader
 from monitor.otlp.reader import SMALL_BYTES, RequestReader
 from monitor.otlp.reading import JSON, PROTOBUF
-from monitor.otlp.requests import read_request, unpack
+from monitor.otlp.requests import read_request
 from monitor.otlp.spans import Span
 from tests.otlp.spans import as_json, chat, protobuf, span
 from tests.serving import ROOT, Sidecar
@@ -61,7 +61,18 @@ def test_the_process_reads_what_the_service_would(beside: RequestReader) -> None
         read = beside.read(body, encoding)
         assert read == read_request(body, encoding)
         assert [len(trace.answers) for trace in read.traces] == [1] * 40 + [0]
-        assert unpack(read.traces[-1].packed) == request(1)[-1:]
+        assert read.traces[-1].joined() == request(1)[-1:]
+
+
+def test_a_service_that_masks_spans_first_gets_them_as_they_came() -> None:
+    made = RequestReader(processors=2, assemble=False)
+    begin(made)
+    there = made.read(protobuf(request(1)), PROTOBUF)
+    made.stop()
+    here = made.read(protobuf(request(1)), PROTOBUF)
+    assert there == here
+    assert [(trace.whole, trace.answers) for trace in there.traces] == [(True, [])] * 40 + [(False, [])]
+    assert [one for trace in there.traces for one in trace.joined()] == request(1)
 
 
 def test_a_body_that_nobody_can_read_is_refused_as_by_the_service(beside: RequestReader) -> None:
