@@ -409,6 +409,7 @@ class Status(_Body, frozen=True):
     detection_halted: str | None = None
     sealed_with: str | None = None
     unusable_evidence: int = 0
+    damaged_parts: list[str] = []
     silent_calls: int = 0
 
 

@@ -57,7 +57,7 @@ from monitor.sealing import PlainFolder, Vault, begin_sealing
 from monitor.settings import Settings
 from monitor.spool import Spool
 from monitor.store.client import Store
-from monitor.store.damage import damaged_parts
+from monitor.store.damage import REMEDY, damaged_parts
 from monitor.store.reading import Reader
 from monitor.store.writer import Writer
 from monitor.telemetry import Metrics, Reading
@@ -283,10 +283,8 @@ def _stalls(drain: Drain, driver: Driver) -> list[Stall]:
 def _prepare(settings: Settings, store: Store) -> None:
     store.create()
     migrate(settings, store)
-    # A server has operators and a log of its own.
-    for table, path in damaged_parts(store) if store.embedded else ():
-        remedy = "restore the data folder from a backup; to go on without these rows, delete that folder"
-        log.error("a part of the store is damaged and left out", table=table, path=path, remedy=remedy)
+    for table, path in damaged_parts(store):
+        log.error("a part of the store is damaged and left out", table=table, path=path, remedy=REMEDY)
 
 
 def _not_ready(spool: Spool, max_bytes: int, room: Room) -> list[str]:

@@ -29,6 +29,9 @@ def test_a_part_that_cannot_be_read_is_named_at_the_start_and_the_rest_is_served
         assert len(told) == 1
         assert part.name in told[0]
         assert "backup" in told[0]
+        (folder,) = sidecar.get("/v1/status")["damaged_parts"]
+        assert folder in told[0]
+        assert part.name in folder
         assert httpx.get(f"{sidecar.url}/v1/responses").is_success
     finally:
         sidecar.end()

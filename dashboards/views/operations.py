@@ -26,6 +26,14 @@ def render() -> None:
     if status.unusable_evidence:
         found = wording.many(status.unusable_evidence, "sealed file")
         frame.say("Evidence does not open", f"{found} changed on the disk and cannot be checked; sending it again mends it.", "warn")
+    if status.damaged_parts:
+        frame.say(
+            "Rows of the store are missing",
+            f"{wording.many(len(status.damaged_parts), 'folder')} could not be read at the start, and what was in them is in no list or "
+            "chart. Restore the data folder from a backup; to go on without these rows, delete:",
+            "hallucinated",
+            "\n".join(status.damaged_parts),
+        )
     frame.silent_calls(status)
     detectors, jobs, letters, audit = st.tabs(["Detectors", "Jobs", "Dead letters", "Audit"])
     with detectors:

@@ -211,6 +211,7 @@ class Status(Body):
     detection_halted: str | None = Field(None, description="Why detection has stopped itself; null while it runs.")
     sealed_with: str | None = Field(None, description="Id of the key that new content is sealed with; null = it lies plain.")
     unusable_evidence: int = Field(0, description="Sealed blobs that did not open since the start; they are not checked.")
+    damaged_parts: list[str] = Field([], description="Folders of the embedded store whose rows could not be read at the start.")
     silent_calls: int = Field(0, description="Model calls that came as spans without what was said since the start; nobody can check them.")
 
 

@@ -23,6 +23,7 @@ from monitor.api.problems import problem
 from monitor.errors import StoreUnavailable
 from monitor.metadata.audit import AuditLog
 from monitor.metadata.letters import DeadLetters
+from monitor.store.damage import damaged_parts
 from monitor.telemetry import METRICS_CONTENT_TYPE
 
 router = APIRouter(route_class=GuardedRoute, tags=["operations"])
@@ -58,9 +59,10 @@ def status(running: Running, who: Who) -> Status:
     """Queues, lag, and which detectors can run here."""
     waiting = running.spool.pending()
     oldest = waiting.oldest_received_at
-    undetected, store_problem = None, None
+    undetected, store_problem, damaged = None, None, list[tuple[str, str]]()
     try:
         undetected = running.driver.undetected()
+        damaged = damaged_parts(running.store)
     except StoreUnavailable as error:
         store_problem = str(error)
     return Status(
@@ -78,6 +80,7 @@ def status(running: Running, who: Who) -> Status:
         detection_halted=None if running.driver.halted is None else running.driver.halted.reason,
         sealed_with=None if (vault := running.evidence.vault) is None else vault.keys.newest,
         unusable_evidence=0 if vault is None else len(vault.damaged),
+        damaged_parts=[path for _, path in damaged],
         silent_calls=running.traces.silent(who.project),
         detectors=[DetectorStatus(**msgspec.structs.asdict(found)) for found in running.driver.detector_status()],
     )

@@ -252,6 +252,7 @@ class Memory:
     """A store that is nowhere."""
 
     location = "memory"
+    embedded = False
 
 
 class Api:

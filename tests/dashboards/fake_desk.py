@@ -28,6 +28,7 @@ class Desk:
         self.started: list[str] = []
         self.store_problem: str | None = None
         self.silent_calls = 0
+        self.damaged_parts: list[str] = []
 
     # --- content --------------------------------------------------------------------------------------------------
 
@@ -274,6 +275,7 @@ class Desk:
                 undetected=17 if self.store_problem is None else None,
                 store_problem=self.store_problem,
                 silent_calls=self.silent_calls,
+                damaged_parts=self.damaged_parts,
                 dead_letters=1,
                 leader=True,
                 workers=1,

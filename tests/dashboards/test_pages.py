@@ -348,6 +348,14 @@ def test_operations_go_on_telling_while_the_store_is_away(fake: FastAPI, opened:
     assert "ClickHouse does not answer (ping): connection refused. What is sent is kept on disk" in text
 
 
+def test_operations_name_the_parts_of_the_store_that_were_set_aside(fake: FastAPI, opened: Opener) -> None:
+    fake.state.desk.damaged_parts = ["/data/clickhouse/store/a/b/detached/broken_2"]
+    text = text_of(opened("operations"))
+    assert "Rows of the store are missing" in text
+    assert "1 folder could not be read" in text
+    assert "/data/clickhouse/store/a/b/detached/broken_2" in text
+
+
 def test_a_job_is_started_by_hand(fake: FastAPI, opened: Opener) -> None:
     app = opened("operations")
     app.button(key="run_drift").click().run()
