@@ -79,6 +79,9 @@ class _Beside:
         self._sending = threading.Lock()
         self._receiving = threading.Lock()
         self._turns: deque[_Turn] = deque()
+        # Set while a message is on its way: whatever cuts one short, nothing is sent or read behind it, for nobody may ever get
+        # the reply to the request of somebody else.
+        self._sent_in_part = self._received_in_part = False
         self.begun = False
 
     def ready(self) -> bool:
@@ -92,16 +95,24 @@ class _Beside:
         """The packed reply. Raises EOFError or OSError where the process is gone or takes too long (TimeoutError)."""
         turn = _Turn()
         with self._sending:
+            if self._sent_in_part:
+                raise BrokenPipeError
+            self._sent_in_part = True
             self._turns.append(turn)
             self._connection.send_bytes(request)
+            self._sent_in_part = False
         while turn.reply is None:
             # Whoever is here takes the next reply for whom it is for.
             with self._receiving:
                 if turn.reply is None:
+                    if self._received_in_part:
+                        raise EOFError
+                    self._received_in_part = True
                     if not self._connection.poll(LONGEST_S):
                         raise TimeoutError
                     reply = self._connection.recv_bytes()
                     self._turns.popleft().reply = reply
+                    self._received_in_part = False
         return turn.reply
 
     def end(self) -> None:
@@ -139,6 +150,9 @@ class RequestReader:
         except (EOFError, OSError):
             self._lost(beside)
             return read_request(body, encoding, assemble=self._assemble)
+        except BaseException:
+            self._lost(beside)
+            raise
         answer: ReadRequest | Unreadable = _decoder.decode(raw)
         if isinstance(answer, Unreadable):
             raise RecordInvalid(answer.field, answer.problem, answer.remedy)

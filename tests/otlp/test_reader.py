@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import httpx
@@ -127,6 +128,39 @@ def test_a_process_that_hangs_is_replaced(spans: int, monkeypatch: pytest.Monkey
     assert beside.read(body, PROTOBUF) == read_request(body, PROTOBUF)
     assert beside.pid is None
     assert not Path(f"/proc/{hung}").exists()
+
+
+def test_after_a_reply_that_is_cut_short_nobody_reads_what_comes_behind_it(beside: RequestReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    received = Connection.recv_bytes
+    cut = threading.Event()
+
+    def cut_short(self: Connection, maxlength: int | None = None) -> bytes:
+        if not cut.is_set():
+            cut.set()
+            os.read(self.fileno(), 100)
+            raise MemoryError
+        return received(self, maxlength)
+
+    monkeypatch.setattr(Connection, "recv_bytes", cut_short)
+    told: dict[int, str] = {}
+
+    def ask(first: int) -> None:
+        try:
+            told[first] = beside.read(protobuf(request(first)), PROTOBUF).traces[0].trace_id
+        except MemoryError:
+            told[first] = "MemoryError"
+
+    threads = [threading.Thread(target=ask, args=(first,)) for first in (100, 200, 300, 400)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT_S)
+    failed = [first for first, what in told.items() if what == "MemoryError"]
+    assert len(failed) == 1
+    assert {first: what for first, what in told.items() if first not in failed} == {
+        first: f"{first:032x}" for first in (100, 200, 300, 400) if first not in failed
+    }
+    assert beside.pid is None
 
 
 def test_small_requests_and_single_processors_need_no_process() -> None:
