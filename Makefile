@@ -24,8 +24,9 @@ help:
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=/path/to/python3.11"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: name a newer one with make PYTHON=…"; exit 2; }
-	@free=$$(df -Pk . | awk 'NR == 2 { print int($$4 / 1048576) }'); test "$$free" -ge $(NEEDS_GB) || \
-		{ echo "The installation takes $(NEEDS_GB) GB of disk and $$free GB are free in $(CURDIR): make room"; exit 2; }
+	@test -d $(VENV) || { free=$$(df -Pk $(dir $(abspath $(VENV))) | awk 'NR == 2 { print int($$4 / 1048576) }'); \
+		test "$$free" -ge $(NEEDS_GB) || { \
+			echo "The installation takes $(NEEDS_GB) GB of disk, and $$free GB are free in $(dir $(abspath $(VENV))): make room"; exit 2; }; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (a few minutes the first time) …"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'

@@ -19,7 +19,7 @@ import structlog
 
 from monitor.clock import Clock
 from monitor.errors import GroundwatchError, StoreRefused
-from monitor.spool import Batch, Spool, SpooledItem
+from monitor.spool import BATCH_BYTES, Batch, Spool, SpooledItem
 from monitor.store.rows import SpooledResponse
 from monitor.store.schema import decode_record
 from monitor.store.writer import Writer
@@ -120,7 +120,9 @@ class Drain:
     def _gather(self) -> None:
         """Let a batch grow for a moment, under load for longer, unless it is large or somebody has been waiting already."""
         began = time.monotonic()
-        while (state := self._spool.pending()).oldest_received_at is not None and state.count < BATCH_ROWS:
+        while (state := self._spool.pending()).oldest_received_at is not None:
+            if state.count >= BATCH_ROWS or state.bytes >= BATCH_BYTES:
+                return
             longest = GATHER_S if state.count < LOAD_ROWS else GATHER_UNDER_LOAD_S
             # A clock that is set back makes nobody wait longer.
             waited = max((self._clock.now() - state.oldest_received_at).total_seconds(), time.monotonic() - began)

@@ -144,12 +144,16 @@ class Ingest:
         Raises:
             SlowDown, StorageUnavailable: nothing was taken.
         """
+        fates: dict[int, Fate] = {}
         good: list[tuple[int, str, bytes]] = []
         for index, (identifier, raw, inline) in enumerate(records):
-            if inline or self.redactor.active:
-                raw = encode_response(self._stored(project, self.redactor.record(parse_response(raw))))
-            good.append((index, identifier, raw))
-        return self._spooled(project, good, {})
+            try:
+                if inline or self.redactor.active:
+                    raw = encode_response(self._stored(project, self.redactor.record(parse_response(raw))))
+                good.append((index, identifier, raw))
+            except RecordInvalid as error:
+                fates[index] = _refused(index, identifier, error.field, error.problem, error.remedy)
+        return self._spooled(project, good, fates)
 
     def _spooled(self, project: str, good: Sequence[tuple[int, str, bytes]], fates: dict[int, Fate], *, again: bool = False) -> list[Fate]:
         """All fates in order, once the good items are on disk; the second of two items with one id is a duplicate."""

@@ -39,12 +39,12 @@ RETRY_AFTER_S = 5
 KEEP_FREE_PAGES = 16_384
 VACUUM_PAGES = 4_096
 _RESEALED_AT_ONCE = 500
+# SQLite takes 32,766 parameters; of whoever sends more, ids are asked for in parts.
+_ASKED_AT_ONCE = 1_000
 # Old ids are forgotten in 256 slices by the first byte of their hash; all slices take a day.
 PRUNE_EVERY = timedelta(minutes=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# SQLite takes 32,766 parameters; whoever sends more is asked about in parts.
-_ASKED_AT_ONCE = 1_000
 _HOUR_US = 3_600_000_000
 
 # AUTOINCREMENT: a sequence is never given out twice, not even after the row with the highest one was deleted.

@@ -177,9 +177,9 @@ def test_nothing_found_reaches_the_disk_by_any_way_in(tmp_path: Path) -> None:
     long = record(id="r-2", evidence=[{"id": "e", "media_type": "text/plain", "content": f"{MAIL} " * 500}])
     fates = ingest.take("default", b"[" + encode_response(full()) + b"," + encode_response(long) + b"]")
     assert [fate.status for fate in fates] == ["accepted", "accepted"]
-    assert traces.take("default", read_traces([chat(2, SAID, parent=1)])) == []
-    assert traces.take("default", read_traces([chat(9, SAID, trace_id="1" * 32)])) == []
-    assert traces.take("default", read_traces([span(3, parent=1, name=f"GET /customers/{MAIL}")])) == []
+    assert traces.take("default", read_traces([chat(2, SAID, parent=1)])).rejected == []
+    assert traces.take("default", read_traces([chat(9, SAID, trace_id="1" * 32)])).rejected == []
+    assert traces.take("default", read_traces([span(3, parent=1, name=f"GET /customers/{MAIL}")])).rejected == []
     told, _ = read_events(logs.protobuf([logs.record("gen_ai.choice", {"message": {"content": SAID}})]), PROTOBUF)
     assert traces.take_events("default", told) == []
     assert traces.open_traces == 1

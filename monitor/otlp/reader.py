@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import logging
 import os
+import resource
 import signal
 import socket
 import struct
@@ -17,6 +19,8 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
@@ -28,19 +32,24 @@ from monitor.otlp.requests import ReadRequest, read_request
 
 # A smaller body is read sooner than it is sent there and back.
 SMALL_BYTES = 16 * 1024
+# The process reads one after another: a larger body would hold up everybody else's, and so would one that takes long.
+LARGE_BYTES = 2 * 1024 * 1024
+BEHIND_S = 0.25
 LONGEST_S = 60.0
-_AGAIN_AFTER_S = 10.0
+# After it ended, and twice that after it ended again soon.
+_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 600.0
 # Objects that the collector lets come together before it looks for circles; what is read here has none.
 _COLLECT_AFTER = 100_000
+_NUMBER = struct.Struct("<Q")
 
 # Not structlog: it would triple what the process holds.
 _log = logging.getLogger(__name__)
 
 
-class Request(msgspec.Struct, frozen=True):
-    """What :func:`~monitor.otlp.requests.read_request` is to read."""
+class Wanted(msgspec.Struct, frozen=True):
+    """What comes before a body: the arguments of :func:`~monitor.otlp.requests.read_request`."""
 
-    body: bytes
+    number: int
     encoding: str
     assemble: bool
 
@@ -54,66 +63,94 @@ class Unreadable(msgspec.Struct, frozen=True, tag=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_request_decoder = msgspec.msgpack.Decoder(Request)
-_decoder = msgspec.msgpack.Decoder(ReadRequest | Unreadable)
+_wanted = msgspec.msgpack.Decoder(Wanted)
+_answer = msgspec.msgpack.Decoder(ReadRequest | Unreadable)
 
 
 class _Turn:
     """One request on its way: replies come in the order of the requests."""
 
-    reply: bytes | None = None
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.since = time.monotonic()
+        self.reply: bytes | None = None
 
 
 class _Beside:
     """The process. Any number of threads may ask at once: the next body is there before the process has done with one."""
 
     def __init__(self) -> None:
+        self.born = time.monotonic()
+        self.begun = False
         self._connection, far_end = Pipe()
-        # What hangs must not hold whoever sends to it for ever; receivers ask how long they wait themselves.
-        with socket.socket(fileno=os.dup(self._connection.fileno())) as near_end:
-            near_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(LONGEST_S), int(LONGEST_S % 1 * 1e6)))
         try:
+            # What hangs in the midst of a message must not hold anybody for ever.
+            with socket.socket(fileno=os.dup(self._connection.fileno())) as near_end:
+                for limit in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+                    near_end.setsockopt(socket.SOL_SOCKET, limit, struct.pack("ll", int(LONGEST_S), int(LONGEST_S % 1 * 1e6)))
             self.process = start_module("monitor.otlp.reader", str(far_end.fileno()), pass_fds=(far_end.fileno(),))
         finally:
             far_end.close()
+        self._numbers = itertools.count()
         self._sending = threading.Lock()
-        self._receiving = threading.Lock()
         self._turns: deque[_Turn] = deque()
-        # Set while a message is on its way: whatever cuts one short, nothing is sent or read behind it, for nobody may ever get
-        # the reply to the request of somebody else.
-        self._sent_in_part = self._received_in_part = False
-        self.begun = False
+        self._changed = threading.Condition()
+        self._receiving = False
+        self._broken = False
 
     def ready(self) -> bool:
-        """Whether it has begun; raises EOFError where it is gone. Not for two threads at once."""
+        """Whether it has begun; raises EOFError or OSError where it is gone. Not for two threads at once."""
         if not self.begun and self._connection.poll():
             self._connection.recv_bytes()
             self.begun = True
         return self.begun
 
-    def ask(self, request: bytes) -> bytes:
-        """The packed reply. Raises EOFError or OSError where the process is gone or takes too long (TimeoutError)."""
-        turn = _Turn()
-        with self._sending:
-            if self._sent_in_part:
-                raise BrokenPipeError
-            self._sent_in_part = True
+    @property
+    def behind(self) -> bool:
+        """Whether it has been busy with one request for long."""
+        try:
+            return time.monotonic() - self._turns[0].since > BEHIND_S
+        except IndexError:
+            return False
+
+    def ask(self, body: bytes, encoding: str, assemble: bool) -> bytes:
+        """The packed reply. Raises EOFError or OSError where the process is gone or takes too long; whatever it raises, it is ended."""
+        with self._sending, self._whole():
+            turn = _Turn(next(self._numbers))
             self._turns.append(turn)
-            self._connection.send_bytes(request)
-            self._sent_in_part = False
-        while turn.reply is None:
+            self._connection.send_bytes(_encoder.encode(Wanted(turn.number, encoding, assemble)))
+            self._connection.send_bytes(body)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: turn.reply is not None or not self._receiving)
+                if turn.reply is not None:
+                    return turn.reply
+                self._receiving = True
             # Whoever is here takes the next reply for whom it is for.
-            with self._receiving:
-                if turn.reply is None:
-                    if self._received_in_part:
+            try:
+                with self._whole():
+                    (number,) = _NUMBER.unpack(self._connection.recv_bytes())
+                    first = self._turns[0]
+                    if number != first.number:
                         raise EOFError
-                    self._received_in_part = True
-                    if not self._connection.poll(LONGEST_S):
-                        raise TimeoutError
-                    reply = self._connection.recv_bytes()
-                    self._turns.popleft().reply = reply
-                    self._received_in_part = False
-        return turn.reply
+                    first.reply = self._connection.recv_bytes()
+                    self._turns.popleft()
+            finally:
+                with self._changed:
+                    self._receiving = False
+                    self._changed.notify_all()
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Nothing is sent or received behind what was cut short: nobody may ever get the reply to somebody else's request."""
+        if self._broken:
+            raise EOFError
+        try:
+            yield
+        except BaseException:
+            self._broken = True
+            self.end()
+            raise
 
     def end(self) -> None:
         """End it now. The pipe is left to those who still listen: each of them hears that it ended."""
@@ -129,9 +166,10 @@ class RequestReader:
 
     def __init__(self, processors: int | None = None, *, assemble: bool = True) -> None:
         self._assemble = assemble
-        self._alone = (os.cpu_count() or 1 if processors is None else processors) < 2
+        self._alone = (usable_processors() if processors is None else processors) < 2
         self._lock = threading.Lock()
         self._beside: _Beside | None = None
+        self._pause_s = _PAUSE_S
         self._not_before = 0.0
 
     @property
@@ -142,18 +180,18 @@ class RequestReader:
 
     def read(self, body: bytes, encoding: str) -> ReadRequest:
         """The traces of a request. Raises RecordInvalid: the body as a whole cannot be read."""
-        beside = None if self._alone or len(body) < SMALL_BYTES else self._there()
+        beside = self._there() if SMALL_BYTES <= len(body) <= LARGE_BYTES else None
         if beside is None:
             return read_request(body, encoding, assemble=self._assemble)
         try:
-            raw = beside.ask(_encoder.encode(Request(body, encoding, self._assemble)))
+            raw = beside.ask(body, encoding, self._assemble)
         except (EOFError, OSError):
             self._lost(beside)
             return read_request(body, encoding, assemble=self._assemble)
         except BaseException:
             self._lost(beside)
             raise
-        answer: ReadRequest | Unreadable = _decoder.decode(raw)
+        answer: ReadRequest | Unreadable = _answer.decode(raw)
         if isinstance(answer, Unreadable):
             raise RecordInvalid(answer.field, answer.problem, answer.remedy)
         return answer
@@ -167,24 +205,25 @@ class RequestReader:
             beside.end()
 
     def _there(self) -> _Beside | None:
-        """The process, once it has begun; it is started where there is none."""
+        """The process, if it has begun and keeps up; it is started where there is none."""
         with self._lock:
             if self._beside is None:
                 if not self._alone and time.monotonic() >= self._not_before:
                     self._start()
                 return None
+            beside = self._beside
             try:
-                return self._beside if self._beside.ready() else None
+                return beside if beside.ready() and not beside.behind else None
             except (EOFError, OSError):
-                lost = self._beside
-        self._lost(lost)
+                pass  # gone before it had begun
+        self._lost(beside)
         return None
 
     def _start(self) -> None:
         try:
             self._beside = _Beside()
         except OSError as error:
-            self._not_before = time.monotonic() + _AGAIN_AFTER_S
+            self._rest()
             _log.warning("requests are read by the service alone: %s", error)
 
     def _lost(self, beside: _Beside) -> None:
@@ -192,19 +231,34 @@ class RequestReader:
             if self._beside is not beside:
                 return  # somebody else noticed, or the service ends
             self._beside = None
-            self._not_before = time.monotonic() + _AGAIN_AFTER_S
+            if time.monotonic() - beside.born > _LONGEST_PAUSE_S:
+                self._pause_s = _PAUSE_S
+            pause_s = self._rest()
         beside.end()
-        _log.warning("the process that reads requests ended (%s); it is started again", beside.process.returncode)
+        _log.warning("the process that reads requests ended (%s); it is started again in %d s", beside.process.returncode, pause_s)
+
+    def _rest(self) -> float:
+        """For how long no process is started."""
+        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        self._not_before = time.monotonic() + pause_s
+        return pause_s
+
+
+def usable_processors() -> int:
+    """How many this process may use, where the system says."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _serve(connection: Connection) -> None:
     connection.send_bytes(b"ready")
     while True:
-        request = _request_decoder.decode(connection.recv_bytes())
+        wanted = _wanted.decode(connection.recv_bytes())
+        body = connection.recv_bytes()
         try:
-            answer: ReadRequest | Unreadable = read_request(request.body, request.encoding, assemble=request.assemble)
+            answer: ReadRequest | Unreadable = read_request(body, wanted.encoding, assemble=wanted.assemble)
         except RecordInvalid as error:
             answer = Unreadable(error.field, error.problem, error.remedy)
+        connection.send_bytes(_NUMBER.pack(wanted.number))
         connection.send_bytes(_encoder.encode(answer))
 
 
@@ -212,6 +266,7 @@ if __name__ == "__main__":
     # Sent to the whole group by a terminal or a service manager: the service says when this ends, by closing the pipe.
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold what people said
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
     with Connection(int(sys.argv[1])) as pipe, contextlib.suppress(EOFError, OSError):

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -49,6 +49,13 @@ class OnDeadLetter(Protocol):
     """Takes what could not be made into a record; ``stage`` is ``ingest``."""
 
     def __call__(self, project: str, stage: str, response_id: str, detector: str | None, reason: str, payload: str | None) -> None: ...
+
+
+class Taken(NamedTuple):
+    """Why spans and answers of a request were rejected, and how many calls of models there are among the spans that were not."""
+
+    rejected: list[str]
+    calls: int
 
 
 class _Waiting:
@@ -169,10 +176,8 @@ class Traces:
             self._keep(project, [(f"{trace_id}:{digest_of(raw)}", raw) for trace_id, raw in packed])
         return rejected
 
-    def take(self, project: str, traces: Sequence[ReadTrace]) -> list[str]:
+    def take(self, project: str, traces: Sequence[ReadTrace]) -> Taken:
         """Take what a request holds in; when it returns the spans, or the records made of them, are on disk.
-
-        Returns why spans and answers were rejected.
 
         Raises:
             SlowDown, StorageUnavailable: nothing new was taken; what was taken already is known by its id.
@@ -181,7 +186,9 @@ class Traces:
         rejected: list[str] = []
         whole: list[ReadTrace] = []
         rows: list[tuple[str, bytes]] = []
+        calls = 0
         for trace in self._admitted(traces, kept, rejected):
+            calls += trace.calls
             if trace.whole and not self._waits((project, trace.trace_id)) and not self._more_to_come(project, trace):
                 whole.append(trace)
             else:
@@ -197,9 +204,10 @@ class Traces:
         rejected += [f"span {answer.span_name[:80]!r}: {answer.problem}" for answer in answers if answer.problem]
         good = [(answer.id, answer.record, answer.inline) for answer in answers if not answer.problem]
         fates = self._ingest.take_encoded(project, good) if good else []
+        rejected += [f"span {fate.id}: {fate.field} {fate.problem}" for fate in fates if fate.status == "refused"]
         self.responses += sum(fate.status == "accepted" for fate in fates)
         self._note_silent(project, sum(trace.silent for trace in whole))
-        return rejected
+        return Taken(rejected, calls)
 
     def _admitted(self, traces: Sequence[ReadTrace], kept: KeptTimes, rejected: list[str]) -> Iterator[ReadTrace]:
         """The traces, without spans whose time is not kept, and masked."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from monitor.store.client import Store
 from monitor.store.fragments import query
 
+REMEDY = "restore the data folder from a backup; to go on without these rows, delete that folder"
 SET_ASIDE = query(
     "set_aside",
     "Damaged parts of our tables that were left out at a start, for log and status: table and folder.",
@@ -15,9 +16,6 @@ SET_ASIDE = query(
 WHERE database = currentDatabase() AND startsWith(ifNull(reason, ''), 'broken')
 ORDER BY table, path""",
 )
-
-
-REMEDY = "restore the data folder from a backup; to go on without these rows, delete that folder"
 
 
 def damaged_parts(store: Store) -> list[tuple[str, str]]:

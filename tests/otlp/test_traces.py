@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -25,15 +26,15 @@ CHAT_ID = f"{TRACE}-{2:016x}"
 class Buffering:
     """Traces over real spools; ``turn`` is called by hand."""
 
-    def __init__(self, folder: Path, wait_s: float = 60.0, max_bytes: int = 10_000_000) -> None:
-        self.folder, self.wait_s, self.max_bytes = folder, wait_s, max_bytes
+    def __init__(self, folder: Path, wait_s: float = 60.0, max_bytes: int = 10_000_000, redact: tuple[str, ...] = ()) -> None:
+        self.folder, self.wait_s, self.max_bytes, self.redact = folder, wait_s, max_bytes, redact
         self.letters: list[tuple[Any, ...]] = []
         self.stand_ins: list[tuple[str, int]] = []
         self.open()
 
     def open(self) -> None:
         clock = MovableClock(NOON)
-        settings = Settings(data=self.folder)
+        settings = Settings(data=self.folder, redact=self.redact)
         self.records = Spool(settings.spool_path, self.max_bytes, 0, clock)
         self.spans = Spool(settings.traces_path, self.max_bytes, 0, clock, timedelta(days=1))
         ingest = Ingest(settings, self.records, EvidenceStore(settings.blob_url, 1_000_000, settings.cache_dir), clock)
@@ -57,7 +58,7 @@ class Buffering:
         self.traces.stop()
 
     def take(self, *spans: Span) -> list[str]:
-        return self.traces.take("default", read_traces(spans))
+        return self.traces.take("default", read_traces(spans)).rejected
 
     @property
     def ids(self) -> list[str]:
@@ -138,6 +139,28 @@ def test_spans_of_a_time_that_is_not_kept_are_rejected_with_the_reason(buffering
     (reason,) = buffering.take(chat(3, start_s=90_000, end_s=90_001), CHAT, ROOT)
     assert "ahead of the server's clock" in reason
     assert buffering.ids == [CHAT_ID]
+
+
+@pytest.mark.parametrize("redact", [(), ("email",)], ids=["plain", "masked"])
+def test_evidence_that_cannot_be_kept_costs_its_answer_and_not_its_neighbours(tmp_path: Path, redact: tuple[str, ...]) -> None:
+    buffering = Buffering(tmp_path, redact=redact)
+    piece = {"id": "x", "media_type": "text/plain", "content": "41.20", "sha256": "0" * 64}
+    bad = chat(3, trace_id="1" * 32, attributes={"groundwatch.evidence": json.dumps([piece])})
+    (reason,) = buffering.take(bad, CHAT, ROOT, chat(4, parent=9, trace_id="2" * 32))
+    assert f"{'1' * 32}-{3:016x}" in reason
+    assert "sha256" in reason
+    assert (buffering.ids, buffering.traces.open_traces) == ([CHAT_ID], 1)
+    buffering.close()
+
+
+@pytest.mark.parametrize("redact", [(), ("email",)], ids=["plain", "masked"])
+def test_the_calls_of_a_request_are_counted_once_each(tmp_path: Path, redact: tuple[str, ...]) -> None:
+    buffering = Buffering(tmp_path, redact=redact)
+    told_twice = [chat(2, end_s=3.0), chat(3, parent=2, start_s=1.0, end_s=2.0)]
+    too_late = chat(5, trace_id="3" * 32, start_s=90_000, end_s=90_001)
+    taken = buffering.traces.take("default", read_traces([*told_twice, chat(4, parent=9, trace_id="2" * 32), too_late]))
+    assert (len(taken.rejected), taken.calls) == (1, 2)
+    buffering.close()
 
 
 def test_an_answer_that_breaks_the_contract_is_rejected_or_a_dead_letter(buffering: Buffering) -> None:
