@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from monitor.otlp import conventions
@@ -31,7 +34,15 @@ class Retrievals:
         # Few spans of a trace have documents, and every answer asks for them.
         self._spans = [span for span in spans if shape_of(span.attributes).documents]
         self._documents = {span.span_id: documents_of(span) for span in self._spans}
-        self._consumers: dict[str, str | None] = self._find_consumers(answers) if self._spans else {}
+        # Positions among the spans by what they are for, in order: all of them, and those that chose among documents.
+        self._retrieved: defaultdict[str | None, list[int]] = defaultdict(list)
+        self._chosen: defaultdict[str | None, list[int]] = defaultdict(list)
+        if self._spans:
+            consumers = self._find_consumers(answers)
+            for position, span in enumerate(self._spans):
+                self._retrieved[consumers[span.span_id]].append(position)
+                if conventions.is_reranker(span):
+                    self._chosen[consumers[span.span_id]].append(position)
 
     def documents_for(self, answer: Span) -> list[Document]:
         """What this answer may rest on: its own documents, and those that its trace had retrieved before it ended.
@@ -40,19 +51,37 @@ class Retrievals:
         questions; where that leaves nothing, all of it counts. Where a reranker chose among what was retrieved, its choice
         is what the model saw.
         """
-        before = [span for span in self._spans if span.span_id != answer.span_id and span.end_ns <= answer.end_ns]
-        if before:
-            within = {answer.span_id, self._tree.root_of(answer).span_id}
-            within.update(one.span_id for one in islice(self._tree.ancestors(answer), _NEARBY))
-            before = [span for span in before if (consumer := self._consumers[span.span_id]) is None or consumer in within] or before
-        ranked = [span for span in before if conventions.is_reranker(span)]
+        if not self._spans:
+            return []
+        own: dict[str, Document] = {}
+        for document in self._documents.get(answer.span_id, ()):
+            own.setdefault(document.content, document)
         found: dict[str, Document] = {}
-        for span in [answer, *(ranked or before)]:
-            for document in self._documents.get(span.span_id, ()):
+        # From the latest back, as far as there is room: in a long job thousands were retrieved before.
+        for document in (one for span in self._before(answer) for one in reversed(self._documents[span.span_id])):
+            if len(own) + len(found) >= MOST_DOCUMENTS:
+                break
+            if document.content not in own:
                 found.setdefault(document.content, document)
-        documents = list(found.values())
-        own = len(self._documents.get(answer.span_id, ()))
-        return documents if len(documents) <= MOST_DOCUMENTS else documents[:own] + documents[max(own, len(documents) - MOST_DOCUMENTS) :]
+        return [*own.values(), *reversed(found.values())]
+
+    def _before(self, answer: Span) -> Iterator[Span]:
+        """The retrievals that count for an answer, the latest first."""
+        end = bisect_right(self._spans, answer.end_ns, key=lambda span: span.end_ns)
+        within = {None, answer.span_id, self._tree.root_of(answer).span_id}
+        within.update(one.span_id for one in islice(self._tree.ancestors(answer), _NEARBY))
+        for consumers in (within, set(self._retrieved)):
+            if any(True for _ in self._latest(self._retrieved, consumers, end, answer)):
+                chosen = any(True for _ in self._latest(self._chosen, consumers, end, answer))
+                return self._latest(self._chosen if chosen else self._retrieved, consumers, end, answer)
+        return iter(())
+
+    def _latest(self, positions: Mapping[str | None, list[int]], consumers: set[str | None], end: int, answer: Span) -> Iterator[Span]:
+        """Those of some consumers before a position, the latest first, without the answer itself."""
+        groups = (positions[consumer] for consumer in consumers if consumer in positions)
+        backwards = (map(group.__getitem__, range(bisect_left(group, end) - 1, -1, -1)) for group in groups)
+        spans = map(self._spans.__getitem__, heapq.merge(*backwards, reverse=True))
+        return (span for span in spans if span.span_id != answer.span_id)
 
     def _find_consumers(self, answers: Sequence[Span]) -> dict[str, str | None]:
         """For every retrieval the innermost span around it in which an answer followed; None where none did."""
