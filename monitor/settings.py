@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     max_evidence_bytes: int = Field(200 * 1024 * 1024, ge=1024, description="Largest single piece of evidence.")
     spool_max_bytes: int = Field(2 * 1024**3, ge=1024 * 1024, description="Size of the spool at which ingest answers 429.")
     spool_commit_ms: float = Field(5.0, ge=0, description="How long a group commit waits for company, in milliseconds.")
-    trace_wait_s: float = Field(10.0, gt=0, description="Quiet time after which a trace whose root span never came is taken as it is.")
+    trace_wait_s: float = Field(10.0, gt=0, description="Quiet time after which a trace whose root or calls never came is taken as it is.")
     retention_days: int = Field(365, ge=1, description="Age at which responses and findings leave the store.")
     future_tolerance_s: int = Field(3600, ge=0, description="How far ahead of the clock a response's time may be.")
     evidence_prefixes: tuple[str, ...] = Field((), description="Prefixes of s3:, gs:, https: references that may be fetched.")

@@ -92,8 +92,8 @@ async def take_traces(request: Request, running: Running, who: Who) -> Response:
 def _take(running: Context, project: str, body: bytes, encoding: str, content_encoding: str) -> tuple[int, list[str]]:
     running.limits.check(project)
     request = running.span_requests.read(decompress(body, content_encoding, running.settings.max_body_bytes), encoding)
-    refused, calls = running.traces.take(project, request.traces)
-    running.limits.charge(project, responses=calls)
+    refused, responses = running.traces.take(project, request.traces)
+    running.limits.charge(project, responses=responses)
     return sum(trace.spans for trace in request.traces) - len(refused), request.malformed + refused
 
 

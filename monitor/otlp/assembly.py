@@ -67,8 +67,6 @@ class Trace:
             elif not outputs and not span.failed and conventions.tells_nothing(span):
                 self.silent += 1
         self._retrievals = Retrievals(self.spans, self._tree, [span for span, _ in self.answers])
-        # Every call once, however many spans tell of it.
-        self.calls = len(spoken) - len(self._told_elsewhere)
         self._accounted = {span.span_id for span, _ in self.answers} | self._told_elsewhere
         self._segments = list(_innermost(self.spans, [span.end_ns for span, _ in self.answers]))
 

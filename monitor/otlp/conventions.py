@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.errors import RecordInvalid
 from monitor.media_types import media_type_in
 from monitor.messages import Media
 from monitor.otlp.shapes import shape_of
@@ -90,6 +91,7 @@ _PARTS_OF_OUTPUT: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
 )
 _MEDIA_FALLBACK = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
 _RISKS = ("assistive", "decision_support", "authoritative")
+_EVIDENCE_REMEDY = "Send a JSON list of pieces as `evidence` of the response record has them"
 _CONTROL = re.compile(r"[\x00-\x1f]+")
 
 
@@ -250,10 +252,18 @@ def media_type_of(medium: Media, head: bytes) -> str:
 
 
 def explicit_evidence(span: Span) -> list[dict[str, Any]]:
-    """Evidence that the application itself named in ``groundwatch.evidence``: the record's own form, as JSON."""
+    """Evidence that the application itself named in ``groundwatch.evidence``: the record's own form, as JSON.
+
+    Raises:
+        RecordInvalid: it is something else. An answer checked without the evidence it names would be judged by chance.
+    """
     raw = first(span.attributes, "groundwatch.evidence")
+    if raw is None:
+        return []
     try:
         found = msgspec.json.decode(raw) if isinstance(raw, str) else raw
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return []
-    return [dict(piece) for piece in found if isinstance(piece, Mapping)] if isinstance(found, list) else []
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordInvalid("groundwatch.evidence", f"is not JSON ({error})", _EVIDENCE_REMEDY) from None
+    if not isinstance(found, list) or not all(isinstance(piece, Mapping) for piece in found):
+        raise RecordInvalid("groundwatch.evidence", "is not a list of objects", _EVIDENCE_REMEDY)
+    return [dict(piece) for piece in found]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -15,9 +15,13 @@ from monitor.errors import RecordInvalid
 from monitor.otlp.assembly import Trace
 from monitor.otlp.conventions import is_inference
 from monitor.otlp.reading import read_spans
+from monitor.otlp.shapes import shape_of
 from monitor.otlp.spans import Span
 from monitor.records import ResponseRecord, encode_response
 
+# Records of one trace that are held at once. Documents are repeated in each of its answers: two megabytes of spans made half a
+# gigabyte of records.
+MOST_BYTES = 16 * 1024 * 1024
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Span])
 
@@ -36,8 +40,8 @@ class ReadTrace(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a request holds of one trace.
 
     ``key`` names these very spans, ``packed`` is what :func:`unpack` reads, ``ended_ns`` the first and the last end, ``calls``
-    counts calls of models. Only a ``whole`` trace (with its root) has ``answers``, ``silent`` calls that tell nothing, and
-    ``unreadable``: the error that it ended in, with its traceback.
+    counts calls of models. Only a ``whole`` trace has ``answers``, ``silent`` calls that tell nothing, and ``unreadable``: the
+    error that it ended in, with its traceback. One whose records would be too large to be sent as one is not called whole.
     """
 
     trace_id: str
@@ -79,15 +83,20 @@ def read_traces(spans: Iterable[Span], *, assemble: bool = True) -> list[ReadTra
 
 def _read(spans: Sequence[Span], assemble: bool) -> ReadTrace:
     ends = [span.end_ns for span in spans]
-    whole = any(not span.parent_id for span in spans)
+    whole = is_whole(spans)
     answers: list[ReadAnswer] = []
-    calls, silent = sum(map(is_inference, spans)), 0
+    silent = size = 0
     unreadable = None
     if whole and assemble:
         try:
             trace = Trace(spans)
-            answers = [_answer(span, record) for span, record in records_of(trace)]
-            calls, silent = trace.calls, trace.silent
+            silent = trace.silent
+            for span, record in records_of(trace):
+                answers.append(_answer(span, record))
+                size += len(answers[-1].record)
+                if size > MOST_BYTES:
+                    whole, answers, silent = False, [], 0
+                    break
         except Exception as error:  # noqa: BLE001 - one trace that nobody can read must not cost its neighbours; it is told
             unreadable = (type(error).__name__, traceback.format_exc())
     return ReadTrace(
@@ -96,7 +105,7 @@ def _read(spans: Sequence[Span], assemble: bool) -> ReadTrace:
         spans=len(spans),
         packed=pack(spans),
         ended_ns=(min(ends), max(ends)),
-        calls=calls,
+        calls=sum(map(is_inference, spans)),
         whole=whole,
         answers=answers,
         silent=silent,
@@ -111,15 +120,22 @@ def _answer(span: Span, record: ResponseRecord | RecordInvalid) -> ReadAnswer:
     return ReadAnswer(span_name=span.name, id=record.id, record=encode_response(record), inline=inline)
 
 
-def records_of(trace: Trace) -> list[tuple[Span, ResponseRecord | RecordInvalid]]:
+def is_whole(spans: Collection[Span]) -> bool:
+    """Whether little of a trace is likely still to come: its root is there, and calls of models if it speaks of such at all.
+
+    Services send at times of their own: the root of one may be there before the calls that another made for it.
+    """
+    rooted = any(not span.parent_id for span in spans)
+    return rooted and (any(map(is_inference, spans)) or not any(shape_of(span.attributes).genai for span in spans))
+
+
+def records_of(trace: Trace) -> Iterator[tuple[Span, ResponseRecord | RecordInvalid]]:
     """Every answer of a trace with its record, or with why there is none."""
-    made: list[tuple[Span, ResponseRecord | RecordInvalid]] = []
     for position, (answer, _) in enumerate(trace.answers):
         try:
-            made.append((answer, trace.record(position)))
+            yield answer, trace.record(position)
         except RecordInvalid as error:
-            made.append((answer, error))
-    return made
+            yield answer, error
 
 
 def pack(spans: Sequence[Span]) -> bytes:

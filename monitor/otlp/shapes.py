@@ -18,6 +18,7 @@ _CONTENT = re.compile(
 )
 _DOCUMENTS = re.compile(r"(gen_ai\.)?retrieval\.documents|reranker\.output_documents|traceloop\.entity\.output$")
 _TOKEN_PARTS = re.compile(r"(gen_ai\.usage|llm\.token_count)\.\w+\.|ai\.usage\.(cachedInput|reasoning)Tokens$")
+_GENAI = ("groundwatch.", "gen_ai.", "openinference.", "llm.", "ai.", "agent.", "session.", "traceloop.")
 _KNOWN_AT_ONCE = 1_024
 # Names are a sender's own: sets of them that are larger are looked at again each time, so that nobody fills the memory.
 _LONGEST = 8_192
@@ -34,6 +35,8 @@ class Shape(NamedTuple):
     """Tokens that have a price of their own."""
     documents: bool
     """Retrieved or ranked documents."""
+    genai: bool
+    """Anything that speaks of calls of models, or of what they are part of."""
     beside: tuple[str, ...]
     """Names that are neither messages nor documents."""
 
@@ -60,5 +63,6 @@ def _look_at(names: tuple[str, ...]) -> Shape:
         costs=any(name.startswith("llm.cost.") for name in names),
         token_parts=any(_TOKEN_PARTS.match(name) for name in names),
         documents=any(_DOCUMENTS.match(name) for name in names),
+        genai=any(name.startswith(_GENAI) for name in names),
         beside=tuple(name for name in names if not _CONTENT.match(name)),
     )

@@ -24,7 +24,7 @@ from monitor.errors import GroundwatchError, RecordInvalid
 from monitor.ingest import Ingest, KeptTimes
 from monitor.otlp.assembly import Trace
 from monitor.otlp.messages import is_silent
-from monitor.otlp.requests import ReadTrace, digest_of, pack, read_traces, records_of, unpack
+from monitor.otlp.requests import MOST_BYTES, ReadTrace, digest_of, is_whole, pack, read_traces, records_of, unpack
 from monitor.otlp.spans import Span, SpanEvent, time_of
 from monitor.records import ResponseRecord
 from monitor.spool import Spool, SpooledItem
@@ -43,6 +43,7 @@ LET_TELL = (
 log = structlog.get_logger(__name__)
 
 _Key = tuple[str, str]
+_Made = tuple[Span, ResponseRecord | RecordInvalid]
 
 
 class OnDeadLetter(Protocol):
@@ -52,10 +53,10 @@ class OnDeadLetter(Protocol):
 
 
 class Taken(NamedTuple):
-    """Why spans and answers of a request were rejected, and how many calls of models there are among the spans that were not."""
+    """Why spans and answers of a request were rejected, and how many ``responses`` were new: records, and calls that wait."""
 
     rejected: list[str]
-    calls: int
+    responses: int
 
 
 class _Waiting:
@@ -72,7 +73,7 @@ class _Waiting:
 
     @property
     def whole(self) -> bool:
-        return any(not span.parent_id for span in self.spans.values())
+        return is_whole(self.spans.values())
 
     @property
     def too_large(self) -> bool:
@@ -185,16 +186,14 @@ class Traces:
         kept = self._ingest.kept_times()
         rejected: list[str] = []
         whole: list[ReadTrace] = []
-        rows: list[tuple[str, bytes]] = []
-        calls = 0
+        waiting: list[ReadTrace] = []
         for trace in self._admitted(traces, kept, rejected):
-            calls += trace.calls
             if trace.whole and not self._waits((project, trace.trace_id)) and not self._more_to_come(project, trace):
                 whole.append(trace)
             else:
-                rows.append((f"{trace.trace_id}:{trace.key}", trace.packed))
-        if rows:
-            self._keep(project, rows)
+                waiting.append(trace)
+        new = self._keep(project, [(f"{trace.trace_id}:{trace.key}", trace.packed) for trace in waiting]) if waiting else []
+        responses = sum(trace.calls for trace, fresh in zip(waiting, new, strict=True) if fresh)
         for trace in whole:
             if trace.unreadable is not None:
                 kind, told = trace.unreadable
@@ -205,9 +204,10 @@ class Traces:
         good = [(answer.id, answer.record, answer.inline) for answer in answers if not answer.problem]
         fates = self._ingest.take_encoded(project, good) if good else []
         rejected += [f"span {fate.id}: {fate.field} {fate.problem}" for fate in fates if fate.status == "refused"]
-        self.responses += sum(fate.status == "accepted" for fate in fates)
+        accepted = sum(fate.status == "accepted" for fate in fates)
+        self.responses += accepted
         self._note_silent(project, sum(trace.silent for trace in whole))
-        return Taken(rejected, calls)
+        return Taken(rejected, responses + accepted)
 
     def _admitted(self, traces: Sequence[ReadTrace], kept: KeptTimes, rejected: list[str]) -> Iterator[ReadTrace]:
         """The traces, without spans whose time is not kept, and masked."""
@@ -253,7 +253,8 @@ class Traces:
         with self._lock:
             return key in self._waiting
 
-    def _keep(self, project: str, rows: list[tuple[str, bytes]]) -> None:
+    def _keep(self, project: str, rows: list[tuple[str, bytes]]) -> list[bool]:
+        """Let spans wait on disk; which of the rows are new."""
         keys = [(project, identifier.partition(":")[0]) for identifier, _ in rows]
         with self._lock:
             # Before the write: a root that comes right after it must find that its trace is waited for.
@@ -264,6 +265,7 @@ class Traces:
             self._forget(keys)
             raise
         self._forget([key for key, fresh in zip(keys, new, strict=True) if not fresh])
+        return new
 
     def _forget(self, keys: Iterable[_Key]) -> None:
         with self._lock:
@@ -356,7 +358,12 @@ class Traces:
     def _assemble(self, project: str, keys: Sequence[_Key]) -> None:
         """Make the records of some traces of one project and take them in together."""
         traces = [Trace(self._traces[key].joined()) for key in keys]
-        made = [pair for trace in traces for pair in records_of(trace)]
+        for portion in _portions(pair for trace in traces for pair in records_of(trace)):
+            self._take_portion(project, portion)
+        self._note_silent(project, sum(trace.silent for trace in traces))
+        self._done(keys)
+
+    def _take_portion(self, project: str, made: Sequence[_Made]) -> None:
         good = [(answer, record) for answer, record in made if isinstance(record, ResponseRecord)]
         fates = self._ingest.take_records(project, [record for _, record in good]) if good else []
         for answer, record in made:
@@ -370,8 +377,6 @@ class Traces:
         if alone:
             self._on_stand_ins(project, alone)
         self.responses += sum(fate.status == "accepted" for fate in fates)
-        self._note_silent(project, sum(trace.silent for trace in traces))
-        self._done(keys)
 
     def _note_silent(self, project: str, calls: int) -> None:
         """Count calls, once what came with them is taken: what is turned away comes again."""
@@ -393,3 +398,18 @@ class Traces:
         self.dead_letters += 1
         payload = msgspec.json.encode(answer).decode()
         self._on_dead_letter(project, "ingest", f"{answer.trace_id}-{answer.span_id}", None, reason, payload)
+
+
+def _portions(made: Iterable[_Made]) -> Iterator[list[_Made]]:
+    """The answers, no more of them together than may be held at once."""
+    portion: list[_Made] = []
+    size = 0
+    for answer, record in made:
+        portion.append((answer, record))
+        if isinstance(record, ResponseRecord):
+            size += len(record.answer.text) + sum(len(evidence.content or "") for evidence in record.evidence)
+        if size >= MOST_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ import pytest
 from monitor.clock import MovableClock
 from monitor.errors import SlowDown, StorageUnavailable
 from monitor.evidence import EvidenceStore
-from monitor.ingest import Ingest
+from monitor.ingest import Fate, Ingest
+from monitor.otlp import requests, traces
 from monitor.otlp.requests import read_traces
 from monitor.otlp.spans import Span
 from monitor.otlp.traces import Traces
+from monitor.records import ResponseRecord, parse_response
 from monitor.settings import Settings
 from monitor.spool import Spool
 from tests.conftest import NOON
@@ -154,13 +156,59 @@ def test_evidence_that_cannot_be_kept_costs_its_answer_and_not_its_neighbours(tm
 
 
 @pytest.mark.parametrize("redact", [(), ("email",)], ids=["plain", "masked"])
-def test_the_calls_of_a_request_are_counted_once_each(tmp_path: Path, redact: tuple[str, ...]) -> None:
+def test_responses_are_counted_once_however_often_they_are_sent_or_told(tmp_path: Path, redact: tuple[str, ...]) -> None:
     buffering = Buffering(tmp_path, redact=redact)
     told_twice = [chat(2, end_s=3.0), chat(3, parent=2, start_s=1.0, end_s=2.0)]
     too_late = chat(5, trace_id="3" * 32, start_s=90_000, end_s=90_001)
-    taken = buffering.traces.take("default", read_traces([*told_twice, chat(4, parent=9, trace_id="2" * 32), too_late]))
-    assert (len(taken.rejected), taken.calls) == (1, 2)
+    sent = read_traces([*told_twice, chat(4, parent=9, trace_id="2" * 32), too_late])
+    twice = [buffering.traces.take("default", sent) for _ in range(2)]
+    assert [(len(taken.rejected), taken.responses) for taken in twice] == [(1, 2), (1, 0)]
     buffering.close()
+
+
+@pytest.mark.parametrize("evidence", ["{oops", '{"id": "x"}', '["x"]', "[" * 3000])
+def test_evidence_that_cannot_be_read_is_told_and_not_left_out(buffering: Buffering, evidence: str) -> None:
+    (reason,) = buffering.take(chat(1, attributes={"groundwatch.evidence": evidence}))
+    assert "groundwatch.evidence: is not" in reason
+    assert "JSON list" in reason
+    assert buffering.ids == []
+
+
+def test_a_root_that_comes_before_its_calls_speaks_for_them(buffering: Buffering) -> None:
+    telling = span(1, name="request", end_s=3.0, attributes={"groundwatch.workflow": "refunds", "groundwatch.risk": "authoritative"})
+    buffering.take(telling)
+    buffering.traces.turn()
+    assert buffering.traces.open_traces == 1
+    buffering.take(CHAT)
+    buffering.traces.turn()
+    assert (buffering.ids, buffering.traces.open_traces) == ([CHAT_ID], 0)
+    record = parse_response(buffering.records.after(0, 1)[0].raw)
+    assert (record.workflow, record.risk, [stage.name for stage in record.stages]) == ("refunds", "authoritative", ["infer", "request"])
+
+
+def test_a_trace_that_has_nothing_to_do_with_models_is_not_kept(buffering: Buffering) -> None:
+    assert buffering.take(span(1, name="GET /health", attributes={"http.request.method": "GET"})) == []
+    assert (buffering.traces.open_traces, buffering.spans.pending().count) == (0, 0)
+
+
+def test_answers_that_repeat_large_documents_are_taken_in_portions(buffering: Buffering, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (requests, traces):
+        monkeypatch.setattr(module, "MOST_BYTES", 100_000)
+    together: list[int] = []
+    take_records = Ingest.take_records
+
+    def noted(self: Ingest, project: str, made: Sequence[ResponseRecord]) -> list[Fate]:
+        together.append(len(made))
+        return take_records(self, project, made)
+
+    monkeypatch.setattr(Ingest, "take_records", noted)
+    found = {"gen_ai.retrieval.documents": json.dumps([{"content": "The receipt. " * 2_000}])}
+    answers = [chat(number, parent=1, start_s=float(number), end_s=number + 0.5) for number in range(3, 23)]
+    assert buffering.take(ROOT, span(2, 1, attributes=found), *answers) == []
+    assert buffering.ids == []
+    buffering.traces.turn()
+    assert buffering.ids == [f"{TRACE}-{answer.span_id}" for answer in answers]
+    assert together == [4] * 5
 
 
 def test_an_answer_that_breaks_the_contract_is_rejected_or_a_dead_letter(buffering: Buffering) -> None:
