@@ -19,9 +19,9 @@ from monitor.otlp.shapes import shape_of
 from monitor.otlp.spans import Span
 from monitor.records import ResponseRecord, encode_response
 
-# Records of one trace that are held at once. Documents are repeated in each of its answers: two megabytes of spans made half a
-# gigabyte of records.
-MOST_BYTES = 16 * 1024 * 1024
+# Records that are held at once, more than a request of the largest size has by itself. Documents are repeated in each answer of
+# their trace: two megabytes of spans made half a gigabyte of records.
+MOST_BYTES = 32 * 1024 * 1024
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Span])
 
@@ -41,7 +41,7 @@ class ReadTrace(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     ``key`` names these very spans, ``packed`` is what :func:`unpack` reads, ``ended_ns`` the first and the last end, ``calls``
     counts calls of models. Only a ``whole`` trace has ``answers``, ``silent`` calls that tell nothing, and ``unreadable``: the
-    error that it ended in, with its traceback. One whose records would be too large to be sent as one is not called whole.
+    error that it ended in, with its traceback. One whose records would make too much of the request is not called whole.
     """
 
     trace_id: str
@@ -78,10 +78,15 @@ def read_traces(spans: Iterable[Span], *, assemble: bool = True) -> list[ReadTra
     by_trace: dict[str, list[Span]] = {}
     for span in spans:
         by_trace.setdefault(span.trace_id, []).append(span)
-    return [_read(group, assemble) for group in by_trace.values()]
+    traces: list[ReadTrace] = []
+    left = MOST_BYTES
+    for group in by_trace.values():
+        traces.append(_read(group, assemble, left))
+        left -= sum(len(answer.record) for answer in traces[-1].answers)
+    return traces
 
 
-def _read(spans: Sequence[Span], assemble: bool) -> ReadTrace:
+def _read(spans: Sequence[Span], assemble: bool, most_bytes: int) -> ReadTrace:
     ends = [span.end_ns for span in spans]
     whole = is_whole(spans)
     answers: list[ReadAnswer] = []
@@ -94,7 +99,7 @@ def _read(spans: Sequence[Span], assemble: bool) -> ReadTrace:
             for span, record in records_of(trace):
                 answers.append(_answer(span, record))
                 size += len(answers[-1].record)
-                if size > MOST_BYTES:
+                if size > most_bytes:
                     whole, answers, silent = False, [], 0
                     break
         except Exception as error:  # noqa: BLE001 - one trace that nobody can read must not cost its neighbours; it is told

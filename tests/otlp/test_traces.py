@@ -204,11 +204,15 @@ def test_answers_that_repeat_large_documents_are_taken_in_portions(buffering: Bu
     monkeypatch.setattr(Ingest, "take_records", noted)
     found = {"gen_ai.retrieval.documents": json.dumps([{"content": "The receipt. " * 2_000}])}
     answers = [chat(number, parent=1, start_s=float(number), end_s=number + 0.5) for number in range(3, 23)]
-    assert buffering.take(ROOT, span(2, 1, attributes=found), *answers) == []
-    assert buffering.ids == []
+    other = chat(2, "The receipt. " * 2_000, trace_id="1" * 32)
+    assert buffering.take(other, ROOT, span(2, 1, attributes=found), *answers) == []
+    assert buffering.ids == [f"{'1' * 32}-{other.span_id}"]
     buffering.traces.turn()
-    assert buffering.ids == [f"{TRACE}-{answer.span_id}" for answer in answers]
+    assert buffering.ids[1:] == [f"{TRACE}-{answer.span_id}" for answer in answers]
     assert together == [4] * 5
+    # What the first traces of a request leave room for is what the next ones have.
+    many = [chat(1, "The receipt. " * 2_000, trace_id=f"{number:032x}") for number in range(5)]
+    assert [trace.whole for trace in read_traces(many)] == [True] * 3 + [False] * 2
 
 
 def test_an_answer_that_breaks_the_contract_is_rejected_or_a_dead_letter(buffering: Buffering) -> None:
