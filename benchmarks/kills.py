@@ -39,6 +39,7 @@ from tests.serving import Sidecar
 THREADS = 4
 LONGEST_S = 300.0
 DISK_BYTES = 4 << 30
+CHILDREN_END_S = 10.0
 # Exit codes up to this one: no errors, or errors that it mended.
 E2FSCK_MENDED = 1
 # What a client is told between the cut and the kill: whether the record was kept stays unknown.
@@ -137,8 +138,12 @@ class Disk:
         self._mount()
 
     def end(self) -> None:
-        """Unmount it."""
-        self._call("umount", self.mount_point)
+        """Unmount it, once the children of a killed sidecar have noticed that it is gone."""
+        limit = time.monotonic() + CHILDREN_END_S
+        while subprocess.run(["umount", self.mount_point], capture_output=True, check=False).returncode and time.monotonic() < limit:
+            time.sleep(0.1)
+        if self.mount_point.is_mount():
+            raise RuntimeError(f"{self.mount_point} is in use {CHILDREN_END_S:g} s after the sidecar was killed")
 
     def _mount(self) -> None:
         self._call("mount", "-o", "loop,errors=remount-ro", self._image, self.mount_point)
