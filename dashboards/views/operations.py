@@ -29,7 +29,7 @@ def render() -> None:
     if status.damaged_parts:
         frame.say(
             "Rows of the store are missing",
-            f"{wording.many(len(status.damaged_parts), 'folder')} could not be read at the start, and what was in them is in no list or "
+            f"{wording.many(len(status.damaged_parts), 'folder')} could not be read at the start; the rows in there are in no list or "
             "chart. Restore the data folder from a backup; to go on without these rows, delete:",
             "hallucinated",
             "\n".join(status.damaged_parts),
