@@ -103,7 +103,8 @@ def _read(spans: Sequence[Span], assemble: bool, most_bytes: int) -> ReadTrace:
                     whole, answers, silent = False, [], 0
                     break
         except Exception as error:  # noqa: BLE001 - one trace that nobody can read must not cost its neighbours; it is told
-            unreadable = (type(error).__name__, traceback.format_exc())
+            # All of it is told to be rejected, so none of it may be taken.
+            answers, silent, unreadable = [], 0, (type(error).__name__, traceback.format_exc())
     return ReadTrace(
         trace_id=spans[0].trace_id,
         key=digest_of("".join(sorted(span.span_id for span in spans)).encode()),

@@ -13,6 +13,7 @@ from monitor.errors import SlowDown, StorageUnavailable
 from monitor.evidence import EvidenceStore
 from monitor.ingest import Fate, Ingest
 from monitor.otlp import requests, traces
+from monitor.otlp.assembly import Trace
 from monitor.otlp.requests import read_traces
 from monitor.otlp.spans import Span
 from monitor.otlp.traces import Traces
@@ -213,6 +214,22 @@ def test_answers_that_repeat_large_documents_are_taken_in_portions(buffering: Bu
     # What the first traces of a request leave room for is what the next ones have.
     many = [chat(1, "The receipt. " * 2_000, trace_id=f"{number:032x}") for number in range(5)]
     assert [trace.whole for trace in read_traces(many)] == [True] * 3 + [False] * 2
+
+
+def test_of_a_trace_that_cannot_be_read_no_answer_is_taken(buffering: Buffering, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Trace.record
+
+    def second_fails(self: Trace, position: int) -> ResponseRecord:
+        if position:
+            raise KeyError("nobody expects it")
+        return record(self, position)
+
+    monkeypatch.setattr(Trace, "record", second_fails)
+    later = chat(3, parent=1, start_s=2.0, end_s=2.5)
+    neighbour = chat(1, trace_id="1" * 32)
+    reasons = buffering.take(CHAT, later, ROOT, neighbour)
+    assert [reason.partition(": ")[2] for reason in reasons] == ["the trace cannot be read (KeyError)"] * 3
+    assert buffering.ids == [f"{'1' * 32}-{neighbour.span_id}"]
 
 
 def test_an_answer_that_breaks_the_contract_is_rejected_or_a_dead_letter(buffering: Buffering) -> None:
